@@ -1,0 +1,42 @@
+# `make help` lists what there is. PYTHON names the interpreter to make .venv with: make test PYTHON=python3.12
+
+python := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test check lint quick-test wheel-test bench clean setup-test
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+run: ## Start herdd with an example to play with, until Ctrl-C
+	@tools/setup run
+	@$(python) tools/demo.py
+
+# pytest's summary comes last, for those who read the last line only.
+test: lint quick-test wheel-test ## Check everything: lint, then every test, against the wheel
+
+check: lint ## Lint, then run every test against the checkout
+	@$(python) -m pytest
+
+lint: setup-test ## Check style, types and who imports whom
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-logo
+
+quick-test: setup-test ## Run the tests that need no daemon against the checkout
+	@$(python) -m pytest -q tests/core tests/herdctl
+
+wheel-test: setup-test ## Build the wheel and run every test against it
+	@tools/wheel-test
+
+bench: setup-test ## Measure herdd
+	@$(python) tools/bench.py
+
+clean: ## Remove everything that was made here
+	rm -rf .venv build dist .hypothesis .*_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+setup-test:
+	@tools/setup test

@@ -1,0 +1,1 @@
+"""The command `herd`: one request to herdd, printed. It starts fast and knows no service."""

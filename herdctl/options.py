@@ -1,0 +1,57 @@
+"""The command line with options, parsed by click; a line of plain words never comes here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+import herd
+from herdctl.cli import Request
+
+_SETTINGS: dict[str, Any] = {
+    "help_option_names": ["-h", "--help"],
+    # An action's own options are the daemon's to judge.
+    "ignore_unknown_options": True,
+}
+_EXAMPLES = """\b
+Examples:
+  herd status
+  herd start jami
+  herd list-account-details jami | recsel -p Account.username
+  herd ban-contact jami FINGERPRINT
+  herd log jami -f
+  herd doc jami list-actions
+
+\b
+Exit status: 0 done, 1 not done, 2 wrong usage, 3 status of a service that is not
+running, 4 no such service or action, 5 herdd cannot be reached, 6 not allowed."""
+
+
+@click.command(context_settings=_SETTINGS, epilog=_EXAMPLES)
+@click.option("-s", "--socket", metavar="PATH", help="The socket of herdd [/run/herd/socket].")
+@click.option("--json", is_flag=True, help="Print the result as JSON.")
+@click.option("-f", "--follow", is_flag=True, help="With log: go on with the lines to come.")
+@click.option("-n", "--lines", type=click.IntRange(0, 100_000), help="With log: that many lines [20].")
+@click.version_option(herd.__version__, "--version", prog_name="herd")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="ACTION [SERVICE [ARG]...]")
+def _command(socket: str | None, json: bool, follow: bool, lines: int | None, words: tuple[str, ...]) -> Request:
+    """Apply ACTION (start, stop, status …) to SERVICE; without SERVICE to root, herdd itself."""
+    if not words:
+        raise click.UsageError("cannot do anything without an action; try: herd status")
+    if (follow or lines is not None) and words[0] != "log":
+        raise click.UsageError(f"cannot {words[0]} with --follow or --lines: they belong to log")
+    return Request(list(words), socket=socket, json=json, follow=follow, lines=lines)
+
+
+def parse(words: list[str]) -> Request:
+    """The request of a command line; ends the program after --help, --version and wrong usage (status 2)."""
+    try:
+        request: Request = _command.main(words, prog_name="herd", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from error
+    if not isinstance(request, Request):
+        # --help and --version have printed what was asked for.
+        raise SystemExit(0)
+    return request

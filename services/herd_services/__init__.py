@@ -1,0 +1,1 @@
+"""The definitions of the services herdd knows. They describe; the daemon acts."""

@@ -1,0 +1,175 @@
+"""Jami's accounts made from their archives, at every start.
+
+Order, each step measured with jamid 13.7.0: look at the archives (jamid says the same of every bad one); subscribe; import
+all at once; wait for each to have loaded, for what is set before is lost without an error; set; read back. One bad archive
+is a warning and the other accounts are served; a jamid that fails is the failure of the start.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from attrs import field, frozen
+
+from herd.core.errors import HerdError
+from herd.core.service import BusCall, Host
+from herd_services.jami import calls
+from herd_services.jami.archive import MAX_ARCHIVE, Archive, BadArchive, inspect
+from herd_services.jami.calls import Jami
+from herd_services.jami.configuration import AccountConfiguration
+
+_BUS = "org.freedesktop.DBus"
+# Key generation takes jamid half a second an account and a core, on a small machine several.
+_SECONDS_FOR_ALL = 30.0
+_SECONDS_FOR_ONE = 10.0
+
+
+def time_limit(accounts: int) -> float:
+    """The seconds that so many imports may take."""
+    return _SECONDS_FOR_ALL + _SECONDS_FOR_ONE * accounts
+
+
+async def await_jamid(host: Host) -> None:
+    """Return once jamid answers; owning its name is not enough in newer releases."""
+    async with host.bus.signals(_BUS, "NameOwnerChanged") as signals:
+        owned = await host.bus.call(BusCall(_BUS, "/org/freedesktop/DBus", _BUS, "NameHasOwner", "s", (calls.NAME,)))
+        if not owned[0]:
+            async for signal in signals:
+                if signal.body[0] == calls.NAME and signal.body[2]:
+                    break
+    await Jami(host.bus).account_ids()
+
+
+async def ping(host: Host) -> None:
+    """Return if jamid answers (health check)."""
+    await Jami(host.bus).account_ids()
+
+
+@frozen
+class Provisioner:
+    """The set-up of the service: jamid answers, and every declared account is as declared."""
+
+    accounts: tuple[AccountConfiguration, ...] | None
+    # Where jamid's user, and nobody else, can read the archives while they are imported.
+    directory: Path
+
+    async def __call__(self, host: Host) -> None:
+        """Raises HerdError when jamid fails; a bad archive is a warning."""
+        await await_jamid(host)
+        if not self.accounts:
+            return
+        archives = await host.gather([partial(self._inspected, host, account) for account in self.accounts])
+        sound: dict[str, _Import] = {}
+        for index, (account, archive) in enumerate(zip(self.accounts, archives, strict=True)):
+            if archive is None:
+                continue
+            if earlier := sound.get(archive.fingerprint):
+                host.warn(
+                    f"cannot import {account.archive}: it holds the same account as {earlier.account.archive}, "
+                    f"{archive.fingerprint}; declare one of them"
+                )
+                continue
+            sound[archive.fingerprint] = _Import(account, archive, self.directory / f"{index}.gz")
+        limit = time_limit(len(sound))
+        await host.gather([partial(each.run, host, limit) for each in sound.values()])
+
+    async def _inspected(self, host: Host, account: AccountConfiguration) -> Archive | None:
+        try:
+            content = await host.read_file(account.archive, MAX_ARCHIVE)
+            return await host.in_thread(partial(inspect, content))
+        except OSError as error:
+            host.warn(f"cannot read the archive {account.archive}: {error.strerror}; correct its path or its owner")
+        except BadArchive as error:
+            host.warn(f"cannot import {account.archive}: {error}")
+        return None
+
+
+@frozen
+class _Import:
+    """One account on its way from its archive to what is declared."""
+
+    account: AccountConfiguration
+    archive: Archive
+    copy: Path = field(repr=False)
+
+    async def run(self, host: Host, limit: float) -> None:
+        jami = Jami(host.bus)
+        try:
+            await host.write_file(self.copy, self.archive.content, 0o600)
+            loaded = await host.within(limit, partial(self._load, jami))
+            await self._apply(jami, loaded)
+            for problem in await self._differences(jami, loaded):
+                host.warn(f"cannot set {problem} of account {self.archive.fingerprint}: jamid did not take it")
+        except (BadArchive, TimeoutError) as error:
+            host.warn(f"cannot import {self.account.archive}: {error}")
+        except OSError as error:
+            raise HerdError(f"cannot write {self.copy}: {error.strerror}") from error
+        finally:
+            await host.remove_file(self.copy)
+
+    async def _load(self, jami: Jami) -> str:
+        """The account's id, once jamid has loaded it: it tells of its devices and knows its fingerprint."""
+        request = {"Account.type": "RING", "Account.archivePath": str(self.copy)}
+        async with jami.bus.signals(calls.INTERFACE, "registrationStateChanged", "knownDevicesChanged") as signals:
+            account = await jami.add_account(request)
+            has_devices = False
+            async for signal in signals:
+                if signal.body[0] != account:
+                    continue
+                has_devices = has_devices or signal.member == "knownDevicesChanged"
+                if signal.member == "registrationStateChanged" and signal.body[1] == "ERROR_GENERIC":
+                    raise BadArchive("jamid refuses it; export the account again")
+                if has_devices and (await jami.details(account)).get(calls.USERNAME):
+                    return account
+        raise HerdError("cannot import accounts: the bus is gone")
+
+    async def _apply(self, jami: Jami, account: str) -> None:
+        """What is declared, in the order of the Guix service: contacts, moderators, details."""
+        if self.account.allowed_contacts is not None:
+            await self._apply_contacts(jami, account, set(self.account.allowed_contacts))
+        if self.account.moderators is not None:
+            await self._apply_moderators(jami, account, set(self.account.moderators))
+        if declared := self._declared_details():
+            await jami.set_details(account, await jami.details(account) | declared)
+
+    async def _apply_contacts(self, jami: Jami, account: str, allowed: set[str]) -> None:
+        """Exactly these are allowed; a ban in the archive stays unless its contact is one of them."""
+        present = await _allowed(jami, account)
+        for contact in present - allowed:
+            await jami.remove_contact(account, contact, ban=False)
+        for contact in sorted(allowed - present):
+            await jami.add_contact(account, contact)
+
+    async def _apply_moderators(self, jami: Jami, account: str, moderators: set[str]) -> None:
+        """While anyone moderates, a moderator means nothing: that is switched off first."""
+        await jami.let_anyone_moderate(account, state=False)
+        present = set(await jami.moderators(account))
+        for contact in present - moderators:
+            await jami.set_moderator(account, contact, state=False)
+        for contact in sorted(moderators - present):
+            await jami.set_moderator(account, contact, state=True)
+
+    def _declared_details(self) -> dict[str, str]:
+        declared = self.account.details()
+        return declared if self.archive.enabled else declared | {calls.ENABLE: "false"}
+
+    async def _differences(self, jami: Jami, account: str) -> list[str]:
+        """The names of settings that are not as declared, read back from jamid."""
+        found = []
+        if declared := self._declared_details():
+            details = await jami.details(account)
+            found += [key for key, value in declared.items() if details.get(key) != value]
+        allowed, moderators = self.account.allowed_contacts, self.account.moderators
+        if allowed is not None and await _allowed(jami, account) != set(allowed):
+            found.append("allowed-contacts")
+        if moderators is not None and (
+            set(await jami.moderators(account)) != set(moderators) or await jami.anyone_moderates(account)
+        ):
+            found.append("moderators")
+        return found
+
+
+async def _allowed(jami: Jami, account: str) -> set[str]:
+    contacts = await jami.contacts(account)
+    return {contact["id"] for contact in contacts if contact.get("banned") != "true"}

@@ -1,0 +1,140 @@
+"""The services `jami-dbus-session` and `jami`, from `[jami]`.
+
+The bus is Jami's own: it starts nothing behind the supervisor's back and admits two users, herdd's and Jami's (the stock
+session bus would refuse root). jamid cannot live without its bus, so it requires it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
+
+from herd.core.service import (
+    Clear,
+    Health,
+    MakeDirectory,
+    Preparation,
+    Program,
+    Section,
+    Service,
+    Surroundings,
+    WriteFile,
+)
+from herd_services.jami import calls
+from herd_services.jami.actions import ACTIONS
+from herd_services.jami.configuration import JamiConfiguration
+from herd_services.jami.provision import Provisioner, ping, time_limit
+
+BUS = "jami-dbus-session"
+
+_BUS_CONFIGURATION = """\
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:path={socket}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <deny user="*"/>
+    <allow user={supervisor}/>
+    <allow user={jami}/>
+    <allow send_destination="*"/>
+    <allow receive_sender="*"/>
+    <deny own="*"/>
+  </policy>
+  <policy user={jami}>
+    <allow own="{name}"/>
+  </policy>
+</busconfig>
+"""
+
+
+def bus_configuration(socket: Path, supervisor: str, jami: str) -> bytes:
+    """The dbus-daemon configuration (dbus-daemon(1)) that admits these two users alone."""
+    text = _BUS_CONFIGURATION.format(
+        socket=escape(str(socket)), supervisor=quoteattr(supervisor), jami=quoteattr(jami), name=calls.NAME
+    )
+    return text.encode()
+
+
+def build(read: JamiConfiguration, surroundings: Surroundings) -> tuple[Service, ...]:
+    """The bus and jamid."""
+    user = read.user if surroundings.is_root else None
+    group = read.group if surroundings.is_root else None
+    return _bus(read, surroundings, user, group), _jamid(read, surroundings, user, group)
+
+
+def _run_directory(surroundings: Surroundings) -> Path:
+    return surroundings.services_dir / "jami"
+
+
+def _socket(surroundings: Surroundings) -> Path:
+    return _run_directory(surroundings) / "bus"
+
+
+def _bus(read: JamiConfiguration, surroundings: Surroundings, user: str | None, group: str | None) -> Service:
+    run = _run_directory(surroundings)
+    file = run / "bus.conf"
+    content = bus_configuration(_socket(surroundings), surroundings.user, user or surroundings.user)
+    return Service(
+        provision=(BUS,),
+        documentation="The D-Bus session that Jami alone uses.",
+        program=Program(
+            command=(str(read.dbus), f"--config-file={file}", "--nofork", "--nopidfile", "--print-address"),
+            user=user,
+            group=group,
+            package="dbus-daemon",
+        ),
+        preparation=(MakeDirectory(run), WriteFile(file, content)),
+        # The address is printed once the socket listens.
+        ready_line="unix:path=",
+        auto_start=read.auto_start,
+    )
+
+
+def _jamid(read: JamiConfiguration, surroundings: Surroundings, user: str | None, group: str | None) -> Service:
+    home, run = surroundings.state_dir / "jami", _run_directory(surroundings)
+    accounts = read.account
+    return Service(
+        provision=("jami",),
+        documentation="Jami: peer-to-peer calls, messages and conferences.",
+        requirement=(BUS,),
+        program=Program(
+            command=_command(read),
+            user=user,
+            group=group,
+            directory=home,
+            environment=_environment(read, home, _socket(surroundings)),
+            package="jami-daemon",
+        ),
+        preparation=_preparation(home, run, clean=accounts is not None),
+        bus_path=_socket(surroundings),
+        setup=Provisioner(accounts, run / "archives"),
+        health=Health(ping, read.health_interval, read.health_timeout),
+        start_timeout=60 + time_limit(len(accounts or ())),
+        auto_start=read.auto_start,
+        actions=ACTIONS,
+    )
+
+
+def _preparation(home: Path, run: Path, *, clean: bool) -> tuple[Preparation, ...]:
+    """Jami's home; where accounts are declared, without what the last run left in it."""
+    state = Clear(home, (".cache/jami", ".config/jami", ".local/share/jami", "accounts"))
+    archives = (Clear(run, ("archives",)), MakeDirectory(run / "archives"))
+    return (MakeDirectory(home), *((state,) if clean else ()), *archives)
+
+
+def _command(read: JamiConfiguration) -> tuple[str, ...]:
+    # Without --persistent jamid ends when its last client leaves; without --console it logs to syslog.
+    options = {"--console": not read.enable_logging, "--debug": read.debug, "--auto-answer": read.auto_answer}
+    return (str(read.jamid), "--persistent", *(option for option, wanted in options.items() if wanted))
+
+
+def _environment(read: JamiConfiguration, home: Path, socket: Path) -> dict[str, str]:
+    environment = {"HOME": str(home), "DBUS_SESSION_BUS_ADDRESS": f"unix:path={socket}"}
+    if read.nss_certs is not None:
+        environment["SSL_CERT_DIR"] = str(read.nss_certs)
+    return environment
+
+
+SECTION = Section("jami", JamiConfiguration, build)

@@ -1,0 +1,1 @@
+"""What decides: no trio, no operating system, no clock, no socket."""

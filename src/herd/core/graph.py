@@ -1,0 +1,91 @@
+"""Which service needs which, computed on names before any process is touched.
+
+`Graph` is built from services that may be wrong; `problems` says everything that is. Orders are lists of
+canonical names. Start order and its reverse come from graphlib.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
+
+from attrs import field, frozen
+
+from herd.core.service import Service
+from herd.core.suggest import did_you_mean
+
+
+@frozen
+class Graph:
+    """Services by canonical name, with every alias resolved."""
+
+    services: dict[str, Service]
+    names: dict[str, str] = field(factory=dict)
+
+    @classmethod
+    def of(cls, services: Iterable[Service]) -> Graph:
+        """The graph of `services`; of two that claim one name, the first keeps it (see problems)."""
+        known: dict[str, Service] = {}
+        names: dict[str, str] = {}
+        for service in services:
+            known.setdefault(service.name, service)
+            for name in service.provision:
+                names.setdefault(name, service.name)
+        return cls(known, names)
+
+    def requirements(self, name: str) -> list[str]:
+        """The canonical names that `name` requires directly; missing ones are left out."""
+        return [self.names[need] for need in self.services[name].requirement if need in self.names]
+
+    def dependents(self, name: str) -> list[str]:
+        """Everything that requires `name`, directly or not, those to stop first in front."""
+        order = self.start_order()
+        found = {name}
+        for candidate in order:
+            if found.intersection(self.requirements(candidate)):
+                found.add(candidate)
+        return [candidate for candidate in reversed(order) if candidate in found - {name}]
+
+    def start_order(self) -> list[str]:
+        """Every service, each after all that it requires. Raises graphlib.CycleError."""
+        return list(TopologicalSorter({n: self.requirements(n) for n in self.services}).static_order())
+
+    def stop_order(self) -> list[str]:
+        """Every service, each before all that it requires. Raises graphlib.CycleError."""
+        return self.start_order()[::-1]
+
+
+def problems(services: Iterable[Service]) -> list[str]:
+    """Every mistake in how the services refer to each other, a sentence each."""
+    services = list(services)
+    graph = Graph.of(services)
+    found = [*_claimed_twice(services), *_missing(graph)]
+    try:
+        graph.start_order()
+    except CycleError as error:
+        chain = " -> ".join(reversed(error.args[1]))
+        found.append(f"cannot order the services: {chain} require each other in a circle; remove one requirement")
+    return found
+
+
+def _claimed_twice(services: list[Service]) -> list[str]:
+    owner: dict[str, str] = {"root": "root", "shepherd": "root"}
+    found = []
+    for service in services:
+        for name in service.provision:
+            if name in owner:
+                found.append(
+                    f"cannot register {service.name}: the name {name} is {owner[name]}'s already; choose another"
+                )
+            owner.setdefault(name, service.name)
+    return found
+
+
+def _missing(graph: Graph) -> list[str]:
+    return [
+        f"cannot start {name}: it requires {need}, which no service provides; "
+        + (did_you_mean(need, graph.names) or f"the services are: {', '.join(sorted(graph.names))}")
+        for name, service in graph.services.items()
+        for need in service.requirement
+        if need not in graph.names
+    ]

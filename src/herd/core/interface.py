@@ -1,0 +1,93 @@
+"""The Varlink interface as text: what clients read, and the names that daemon/methods.py answers to.
+
+Only what both varlinkctl 257 and the varlink package of PyPI parse is used. Names once given are never reused.
+"""
+
+VARLINK_SERVICE = """\
+# The Varlink service interface is provided by every varlink service.
+interface org.varlink.service
+
+method GetInfo() -> (
+  vendor: string,
+  product: string,
+  version: string,
+  url: string,
+  interfaces: []string
+)
+
+method GetInterfaceDescription(interface: string) -> (description: string)
+
+error InterfaceNotFound (interface: string)
+error MethodNotFound (method: string)
+error MethodNotImplemented (method: string)
+error InvalidParameter (parameter: string)
+error PermissionDenied ()
+error ExpectedMore ()
+"""
+
+SUPERVISOR = """\
+# The supervisor herdd. Times are microseconds since the epoch unless said otherwise.
+interface org.herdctl.Supervisor
+
+type Service (
+  # The canonical name.
+  name: string,
+  status: (stopped, starting, running, stopping),
+  # Stopped because its last start failed.
+  failing: bool,
+  enabled: bool,
+  # The last change of status.
+  sinceUSec: int,
+  mainPid: ?int,
+  # Where a start under way is.
+  stage: ?string,
+  # Why it is not running, where nobody asked for that.
+  reason: ?string,
+  # How its last process ended.
+  exitCode: ?int,
+  exitSignal: ?int,
+  # Since the last stop that was asked for.
+  respawns: int,
+  # From now.
+  respawnInUSec: ?int,
+  provision: []string,
+  requirement: []string,
+  dependents: []string,
+  command: []string,
+  actions: []string,
+  documentation: string,
+  # It runs, but not all of it.
+  warnings: []string
+)
+
+# Every service, or the one that provides the name.
+method Status(service: ?string) -> (services: []Service)
+
+# Any action, as the command herd asks for it; without a service that of herdd itself, root.
+# With 'more', replies with progress come before the one with the result.
+# [Supports 'more' flag]
+method Perform(action: string, service: ?string, arguments: ?[]string) -> (
+  progress: ?string,
+  result: ?object,
+  # What herd prints on standard output.
+  text: ?string,
+  # What it prints on standard error.
+  warnings: ?[]string,
+  exitStatus: ?int
+)
+
+# Every service as it is, then each change.
+# [Requires 'more' flag]
+method Watch(service: ?string) -> (service: Service)
+
+# The last lines of a service's log, each with its time stamp; with follow and 'more' also those to come.
+# [Supports 'more' flag]
+method Log(service: ?string, lines: ?int, follow: ?bool) -> (lines: []string)
+
+error CannotDo (message: string)
+error WrongUsage (message: string)
+error NoSuchService (message: string)
+error NoSuchAction (message: string)
+error NotAllowed (message: string)
+error StartFailed (message: string)
+"""

@@ -1,0 +1,537 @@
+"""The life of one service, as a table.
+
+Rules:
+- Everything that decides a service's status is in this file; it knows no clock, no process and no other service.
+- The table is total: for each (status, event) a handler acts, or the event is ignored with a reason, or it is
+  declared impossible. A test walks the product.
+- A handler answers with the new state and the effects; daemon/controller.py performs them, in their order. A timer
+  is an effect and its firing an event.
+- Every stop takes one way: TERMINATE, then EXITED from the process and CLEARED once no descendant is left; where
+  there is no process the daemon sends CLEARED alone.
+The four statuses are Shepherd's; failing, disabled and waiting to respawn are facts beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from attrs import evolve, frozen
+
+from herd.core.respawn import Respawn, is_too_fast, next_delay
+
+
+class Status(Enum):
+    """What a service is."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+
+
+class Stage(Enum):
+    """Where a start failed, in the order in which a start goes."""
+
+    REQUIREMENT = "requirement"
+    PREPARATION = "preparation"
+    EXECUTION = "execution"
+    READINESS = "readiness"
+    SETUP = "setup"
+    # Not a stage of one start: it started too often.
+    RESPAWN = "respawn"
+
+
+@frozen
+class Failure:
+    """Why a start failed: the stage, and the end of a sentence for people."""
+
+    stage: Stage
+    reason: str
+
+
+@frozen
+class Ending:
+    """How a process ended: one of exit code and signal number, at a wall-clock time (seconds)."""
+
+    code: int | None
+    signal: int | None
+    at: float
+
+    @property
+    def words(self) -> str:
+        """The ending as the end of a sentence."""
+        return f"exited with {self.code}" if self.signal is None else f"was ended by signal {self.signal}"
+
+
+class Timer(Enum):
+    """The one timer a service may have running, by what it is for."""
+
+    START = "start"
+    GRACE = "grace"
+    RESPAWN = "respawn"
+
+
+# Events: what happened.
+
+
+@frozen
+class Start:
+    """Somebody asked for a start. `asked` is False for the daemon's own starts at boot."""
+
+    asked: bool = True
+
+
+@frozen
+class Stop:
+    """Somebody asked for a stop."""
+
+
+@frozen
+class Hurry:
+    """Whatever is still there is to end at once."""
+
+
+@frozen
+class Enable:
+    """The service may start again."""
+
+
+@frozen
+class Disable:
+    """The service must not start until it is enabled."""
+
+
+@frozen
+class Spawned:
+    """The program was executed."""
+
+    pid: int
+
+
+@frozen
+class Ready:
+    """Every stage of the start is done."""
+
+
+@frozen
+class Failed:
+    """A stage of the start failed."""
+
+    failure: Failure
+
+
+@frozen
+class Exited:
+    """The main process ended."""
+
+    ending: Ending
+
+
+@frozen
+class Cleared:
+    """No process of the service is left."""
+
+
+@frozen
+class TimerFired:
+    """The service's timer ran out."""
+
+    timer: Timer
+
+
+@frozen
+class Unhealthy:
+    """The health check failed."""
+
+    reason: str
+
+
+@frozen
+class RequirementLost:
+    """A requirement ended; `returns` when it will be respawned."""
+
+    requirement: str
+    returns: bool
+
+
+Event = (
+    Start | Stop | Hurry | Enable | Disable | Spawned | Ready | Failed | Exited | Cleared | TimerFired
+    | Unhealthy | RequirementLost
+)
+EVENTS: tuple[type[Event], ...] = (
+    Start, Stop, Hurry, Enable, Disable, Spawned, Ready, Failed, Exited, Cleared, TimerFired,
+    Unhealthy, RequirementLost,
+)  # fmt: skip
+
+
+# Effects: what the daemon has to do.
+
+
+@frozen
+class BeginStart:
+    """Go through the stages; answer with Spawned and Ready, or Failed."""
+
+
+@frozen
+class CancelStart:
+    """Break the stages off, if they are under way, and wait until they have ended."""
+
+
+@frozen
+class Terminate:
+    """TERM to every process of the service; Cleared once none is left."""
+
+
+@frozen
+class Kill:
+    """KILL to every process of the service; Cleared once none is left."""
+
+
+@frozen
+class SetTimer:
+    """Let the service's one timer fire after `delay` seconds, in place of any other."""
+
+    timer: Timer
+    delay: float
+
+
+@frozen
+class ClearTimer:
+    """Let the timer never fire."""
+
+
+@frozen
+class AnswerStart:
+    """Tell those who wait for a start: done, or why not."""
+
+    failure: Failure | None
+
+
+@frozen
+class AnswerStop:
+    """Tell those who wait for a stop."""
+
+
+@frozen
+class LoseDependents:
+    """Tell the dependents that their requirement ended unasked."""
+
+    returns: bool
+
+
+Effect = (
+    BeginStart | CancelStart | Terminate | Kill | SetTimer | ClearTimer | AnswerStart | AnswerStop | LoseDependents
+)
+
+
+@frozen
+class Policy:
+    """What of a service's definition decides its life. Seconds."""
+
+    respawn: Respawn | None = None
+    start_timeout: float = 90.0
+    grace_period: float = 5.0
+
+
+@frozen
+class State:
+    """All that is known of one service's life; changed by step() alone. Times are monotonic seconds."""
+
+    status: Status = Status.STOPPED
+    enabled: bool = True
+    pid: int | None = None
+    # When the service became running; None while it is not.
+    running_since: float | None = None
+    # Once stopped: start again (asked for, or the requirement returns); respawn (it ended unasked).
+    starts_again: bool = False
+    respawns: bool = False
+    # The start under way, or the one that starts_again stands for, was asked for.
+    asked: bool = False
+    # When the waiting respawn is due; None when none waits.
+    respawn_at: float | None = None
+    # Respawns in a row, and the moments of those since the last stop that was asked for.
+    attempts: int = 0
+    respawn_history: tuple[float, ...] = ()
+    failure: Failure | None = None
+    ending: Ending | None = None
+    # Why it stopped, when nobody asked for that: the end of a sentence.
+    cause: str | None = None
+
+
+Step = tuple[State, tuple[Effect, ...]]
+Handler = Callable[[State, "Event", Policy, float], Step]
+
+
+class Impossible(Exception):
+    """An event that cannot come in that status: a fault of the daemon, never of a user."""
+
+
+def step(state: State, event: Event, policy: Policy, now: float) -> Step:
+    """The state after `event` at `now`, and what to do. Raises Impossible and changes nothing."""
+    entry = TABLE[state.status, type(event)]
+    if isinstance(entry, Ignored):
+        return state, ()
+    if isinstance(entry, Refused):
+        raise Impossible(f"{type(event).__name__} while {state.status.value}: {entry.reason}")
+    return entry(state, event, policy, now)
+
+
+# Handlers, by what they do.
+
+
+def _begin(state: State, policy: Policy, *, asked: bool) -> Step:
+    fresh = evolve(
+        state,
+        status=Status.STARTING, asked=asked, starts_again=False, respawns=False, respawn_at=None,
+        pid=None, running_since=None, failure=None, cause=None,
+    )  # fmt: skip
+    return fresh, (BeginStart(), SetTimer(Timer.START, policy.start_timeout))
+
+
+def _leave(state: State, policy: Policy, *effects: Effect) -> Step:
+    """Towards STOPPED: end what runs, with the grace period."""
+    going = evolve(state, status=Status.STOPPING)
+    return going, (*effects, Terminate(), SetTimer(Timer.GRACE, policy.grace_period))
+
+
+def _may_respawn(state: State, policy: Policy) -> bool:
+    return state.enabled and policy.respawn is not None
+
+
+def _start_stopped(state: State, event: Event, policy: Policy, now: float) -> Step:
+    assert isinstance(event, Start)
+    if not state.enabled:
+        return state, (AnswerStart(Failure(Stage.RESPAWN, "it is disabled; enable it first")),)
+    if event.asked:
+        state = evolve(state, attempts=0, respawn_history=())
+    return _begin(state, policy, asked=event.asked)
+
+
+def _start_again(state: State, event: Event, policy: Policy, now: float) -> Step:
+    assert isinstance(event, Start)
+    if not state.enabled:
+        return state, (AnswerStart(Failure(Stage.RESPAWN, "it is disabled; enable it first")),)
+    return evolve(state, starts_again=True, asked=event.asked), ()
+
+
+def _already_running(state: State, event: Event, policy: Policy, now: float) -> Step:
+    return state, (AnswerStart(None),)
+
+
+_STOPPED_MEANWHILE = AnswerStart(Failure(Stage.REQUIREMENT, "it was asked to stop meanwhile"))
+
+
+def _stop_stopped(state: State, event: Event, policy: Policy, now: float) -> Step:
+    """A clean stop forgets what failed, and whoever waited for a respawn is told."""
+    clean = evolve(state, respawn_at=None, respawn_history=(), attempts=0, failure=None)
+    return clean, (ClearTimer(), _STOPPED_MEANWHILE, AnswerStop())
+
+
+def _stop_starting(state: State, event: Event, policy: Policy, now: float) -> Step:
+    return _leave(state, policy, CancelStart(), _STOPPED_MEANWHILE)
+
+
+def _stop_running(state: State, event: Event, policy: Policy, now: float) -> Step:
+    return _leave(evolve(state, respawn_history=(), attempts=0), policy)
+
+
+def _stop_stopping(state: State, event: Event, policy: Policy, now: float) -> Step:
+    """A stop takes back the wish to start again; what failed before stays said."""
+    effects = (_STOPPED_MEANWHILE,) if state.starts_again else ()
+    return evolve(state, starts_again=False, respawns=False), effects
+
+
+def _hurry(state: State, event: Event, policy: Policy, now: float) -> Step:
+    ending = evolve(state, status=Status.STOPPING, starts_again=False, respawns=False)
+    return ending, (CancelStart(), ClearTimer(), _STOPPED_MEANWHILE, Kill())
+
+
+def _enable(state: State, event: Event, policy: Policy, now: float) -> Step:
+    return evolve(state, enabled=True, respawn_history=(), attempts=0), ()
+
+
+def _disable(state: State, event: Event, policy: Policy, now: float) -> Step:
+    return evolve(state, enabled=False), ()
+
+
+def _disable_stopped(state: State, event: Event, policy: Policy, now: float) -> Step:
+    return evolve(state, enabled=False, respawn_at=None), (ClearTimer(), _STOPPED_MEANWHILE)
+
+
+def _spawned(state: State, event: Event, policy: Policy, now: float) -> Step:
+    assert isinstance(event, Spawned)
+    return evolve(state, pid=event.pid), ()
+
+
+def _ready(state: State, event: Event, policy: Policy, now: float) -> Step:
+    return evolve(state, status=Status.RUNNING, running_since=now), (ClearTimer(), AnswerStart(None))
+
+
+def _fail(state: State, policy: Policy, failure: Failure) -> Step:
+    """A start that failed: whoever asked is told once all is gone; nobody asked: it is tried again."""
+    own_fault = failure.stage not in (Stage.REQUIREMENT, Stage.EXECUTION)
+    respawns = own_fault and not state.asked and _may_respawn(state, policy)
+    return _leave(evolve(state, failure=failure, respawns=respawns), policy, CancelStart())
+
+
+def _failed(state: State, event: Event, policy: Policy, now: float) -> Step:
+    assert isinstance(event, Failed)
+    return _fail(state, policy, event.failure)
+
+
+def _start_timed_out(state: State, event: Event, policy: Policy, now: float) -> Step:
+    reason = f"it was not ready after {policy.start_timeout:g} seconds"
+    return _fail(state, policy, Failure(Stage.READINESS, reason))
+
+
+def _exited_starting(state: State, event: Event, policy: Policy, now: float) -> Step:
+    assert isinstance(event, Exited)
+    state = evolve(state, ending=event.ending, pid=None)
+    return _fail(state, policy, Failure(Stage.READINESS, f"its program {event.ending.words} before it was ready"))
+
+
+def _ended_unasked(state: State, policy: Policy, now: float, cause: str) -> Step:
+    respawns = _may_respawn(state, policy)
+    if policy.respawn and state.running_since is not None and now - state.running_since >= policy.respawn.reset_after:
+        state = evolve(state, attempts=0)
+    return _leave(evolve(state, respawns=respawns, cause=cause), policy, LoseDependents(returns=respawns))
+
+
+def _exited_running(state: State, event: Event, policy: Policy, now: float) -> Step:
+    assert isinstance(event, Exited)
+    state = evolve(state, ending=event.ending, pid=None)
+    return _ended_unasked(state, policy, now, f"its program {event.ending.words}")
+
+
+def _unhealthy(state: State, event: Event, policy: Policy, now: float) -> Step:
+    assert isinstance(event, Unhealthy)
+    return _ended_unasked(state, policy, now, event.reason)
+
+
+def _exited_stopping(state: State, event: Event, policy: Policy, now: float) -> Step:
+    assert isinstance(event, Exited)
+    return evolve(state, ending=event.ending, pid=None), ()
+
+
+def _lost(state: State, event: Event, policy: Policy, now: float) -> Step:
+    """Without its requirement a service cannot run; it starts again, after it, if that returns."""
+    assert isinstance(event, RequirementLost)
+    cause = f"{event.requirement}, which it requires, ended"
+    again = event.returns and state.enabled
+    state = evolve(state, cause=cause, starts_again=again)
+    # Whoever waits for a start goes on waiting for the one to come.
+    waiting: tuple[Effect, ...] = () if again else (AnswerStart(Failure(Stage.REQUIREMENT, cause)),)
+    return _leave(state, policy, CancelStart(), *waiting, LoseDependents(returns=again))
+
+
+def _timer_stopped(state: State, event: Event, policy: Policy, now: float) -> Step:
+    assert isinstance(event, TimerFired)
+    if event.timer is not Timer.RESPAWN or state.respawn_at is None:
+        return state, ()
+    counted = evolve(state, attempts=state.attempts + 1, respawn_history=(*state.respawn_history, now)[-30:])
+    return _begin(counted, policy, asked=False)
+
+
+def _timer_stopping(state: State, event: Event, policy: Policy, now: float) -> Step:
+    return state, (Kill(),)
+
+
+def _cleared(state: State, event: Event, policy: Policy, now: float) -> Step:
+    stopped = evolve(state, status=Status.STOPPED, pid=None, running_since=None)
+    if state.starts_again and state.enabled:
+        begun, effects = _begin(stopped, policy, asked=state.asked)
+        return begun, (AnswerStop(), *effects)
+    if state.respawns and _may_respawn(state, policy):
+        return _await_respawn(stopped, policy, now)
+    stopped = evolve(stopped, starts_again=False, respawns=False)
+    failure = state.failure or Failure(Stage.REQUIREMENT, "it was stopped meanwhile")
+    return stopped, (ClearTimer(), AnswerStop(), AnswerStart(failure))
+
+
+def _await_respawn(state: State, policy: Policy, now: float) -> Step:
+    assert policy.respawn is not None
+    state = evolve(state, respawns=False)
+    failure = state.failure or Failure(Stage.RESPAWN, state.cause or "it ended")
+    answers = (AnswerStop(), AnswerStart(failure))
+    if is_too_fast(policy.respawn, state.respawn_history, now):
+        reason = f"it ended more than {policy.respawn.times} times in {policy.respawn.window:g} seconds"
+        failure = Failure(Stage.RESPAWN, f"{reason}; it is disabled")
+        return evolve(state, enabled=False, failure=failure), (ClearTimer(), *answers)
+    delay = next_delay(policy.respawn, state.attempts)
+    return evolve(state, respawn_at=now + delay), (SetTimer(Timer.RESPAWN, delay), *answers)
+
+
+@frozen
+class Ignored:
+    """Nothing happens, on purpose."""
+
+    reason: str
+
+
+@frozen
+class Refused:
+    """The daemon never sends that event then."""
+
+    reason: str
+
+
+_LATE = Ignored("it was on its way when the status changed")
+_NO_PROCESS = Refused("there is no process")
+_UNDER_WAY = Ignored("it is under way; whoever asked is answered with the others")
+
+_S, _B, _R, _E = Status.STOPPED, Status.STARTING, Status.RUNNING, Status.STOPPING
+TABLE: dict[tuple[Status, type[Event]], Handler | Ignored | Refused] = {
+    (_S, Start): _start_stopped,
+    (_B, Start): _UNDER_WAY,
+    (_R, Start): _already_running,
+    (_E, Start): _start_again,
+    (_S, Stop): _stop_stopped,
+    (_B, Stop): _stop_starting,
+    (_R, Stop): _stop_running,
+    (_E, Stop): _stop_stopping,
+    (_S, Hurry): _stop_stopped,
+    (_B, Hurry): _hurry,
+    (_R, Hurry): _hurry,
+    (_E, Hurry): _hurry,
+    (_S, Enable): _enable,
+    (_B, Enable): _enable,
+    (_R, Enable): _enable,
+    (_E, Enable): _enable,
+    (_S, Disable): _disable_stopped,
+    (_B, Disable): _disable,
+    (_R, Disable): _disable,
+    (_E, Disable): _disable,
+    (_S, Spawned): _NO_PROCESS,
+    (_B, Spawned): _spawned,
+    (_R, Spawned): Refused("it was spawned before it was ready"),
+    (_E, Spawned): _spawned,
+    (_S, Ready): _NO_PROCESS,
+    (_B, Ready): _ready,
+    (_R, Ready): Refused("a start is ready once"),
+    (_E, Ready): _LATE,
+    (_S, Failed): _NO_PROCESS,
+    (_B, Failed): _failed,
+    (_R, Failed): Refused("a start that was ready cannot fail"),
+    (_E, Failed): _LATE,
+    (_S, Exited): _NO_PROCESS,
+    (_B, Exited): _exited_starting,
+    (_R, Exited): _exited_running,
+    (_E, Exited): _exited_stopping,
+    (_S, Cleared): _LATE,
+    (_B, Cleared): Refused("only a stop clears"),
+    (_R, Cleared): Refused("only a stop clears"),
+    (_E, Cleared): _cleared,
+    (_S, TimerFired): _timer_stopped,
+    (_B, TimerFired): _start_timed_out,
+    (_R, TimerFired): _LATE,
+    (_E, TimerFired): _timer_stopping,
+    (_S, Unhealthy): _LATE,
+    (_B, Unhealthy): _LATE,
+    (_R, Unhealthy): _unhealthy,
+    (_E, Unhealthy): _LATE,
+    (_S, RequirementLost): Ignored("it does not run"),
+    (_B, RequirementLost): _lost,
+    (_R, RequirementLost): _lost,
+    (_E, RequirementLost): Ignored("it stops already"),
+}

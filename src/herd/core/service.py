@@ -1,0 +1,231 @@
+"""What a service is: a frozen description that the daemon acts on.
+
+A definition says which names it provides, what it requires, what to prepare, which program to run, how it is
+known to be ready and well, and which actions it offers. Procedures (set-up, health, actions) are coroutines
+that reach the world only through the Host they are given, so a definition imports neither trio nor a socket.
+Vocabulary: the Shepherd manual, "Defining Services".
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from enum import Enum
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+from attrs import field, frozen
+
+from herd.core.respawn import Respawn
+
+T = TypeVar("T")
+
+
+class Access(Enum):
+    """Who may ask for an action; declared beside each and checked by daemon/access.py alone."""
+
+    READ = "read"
+    CHANGE = "change"
+
+
+@frozen
+class BusCall:
+    """One D-Bus method call; `body` has one value for each complete type of `signature`."""
+
+    destination: str
+    path: str
+    interface: str
+    member: str
+    signature: str = ""
+    body: tuple[Any, ...] = ()
+
+
+@frozen
+class BusSignal:
+    """One D-Bus signal as received."""
+
+    interface: str
+    member: str
+    body: tuple[Any, ...]
+
+
+class Bus(Protocol):
+    """A connection to a message bus."""
+
+    async def call(self, call: BusCall, timeout: float = 60.0) -> tuple[Any, ...]:
+        """The reply's values. Raises HerdError for an error reply, a time-out (seconds), a lost bus."""
+        ...
+
+    def signals(self, interface: str, *members: str) -> AbstractAsyncContextManager[AsyncIterator[BusSignal]]:
+        """The named signals from entry to exit of the context, in order, none lost."""
+        ...
+
+
+class Host(Protocol):
+    """What a procedure may ask of the daemon, for the service it belongs to."""
+
+    @property
+    def bus(self) -> Bus:
+        """The service's bus. Raises HerdError while there is none."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Say that the service runs, but not all of it: shown by status, by start and in the log."""
+        ...
+
+    async def read_file(self, path: Path, limit: int) -> bytes:
+        """A file's bytes. Raises OSError; a file of more than `limit` bytes is EFBIG."""
+        ...
+
+    async def write_file(self, path: Path, content: bytes, mode: int) -> None:
+        """Write a file owned by the service's user, replacing what bears its name, following no link."""
+        ...
+
+    async def remove_file(self, path: Path) -> None:
+        """Remove a file, following no link; one that is not there is no error."""
+        ...
+
+    async def gather(self, procedures: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+        """Run all at once and return what each returned, in their order; one that raises cancels the rest."""
+        ...
+
+    async def within(self, seconds: float, procedure: Callable[[], Awaitable[T]]) -> T:
+        """Run a procedure for at most so long. Raises TimeoutError."""
+        ...
+
+    async def in_thread(self, function: Callable[[], T]) -> T:
+        """Run blocking work outside the main loop."""
+        ...
+
+
+@frozen
+class Reply:
+    """What an action answers: an object for programs, text for people, warnings beside it."""
+
+    result: Mapping[str, Any] = field(factory=dict)
+    text: str = ""
+    warnings: tuple[str, ...] = ()
+    exit_status: int = 0
+
+
+@frozen
+class Action:
+    """A verb of a service. `usage` names its arguments, optional ones in brackets: `CONTACT [ACCOUNT]`."""
+
+    name: str
+    documentation: str
+    handler: Callable[[Host, Sequence[str]], Awaitable[Reply]]
+    usage: str = ""
+    access: Access = Access.READ
+
+    def accepts(self, count: int) -> bool:
+        """Whether that many arguments fit the usage."""
+        words = self.usage.split()
+        return len([word for word in words if not word.startswith("[")]) <= count <= len(words)
+
+
+@frozen
+class MakeDirectory:
+    """A directory of the service's user, made with its parents before the start."""
+
+    path: Path
+    mode: int = 0o700
+
+
+@frozen
+class WriteFile:
+    """A generated file of the service's user, written anew at every start."""
+
+    path: Path
+    content: bytes
+    mode: int = 0o600
+
+
+@frozen
+class Clear:
+    """Trees below `directory`, which belongs to the service's user, removed before the start."""
+
+    directory: Path
+    names: tuple[str, ...]
+
+
+Preparation = MakeDirectory | WriteFile | Clear
+
+
+@frozen
+class Program:
+    """What to execute, as whom and where. No user means the one who runs herdd."""
+
+    command: tuple[str, ...]
+    user: str | None = None
+    group: str | None = None
+    supplementary_groups: tuple[str, ...] = ()
+    directory: Path = Path("/")
+    umask: int = 0o077
+    environment: Mapping[str, str] = field(factory=dict)
+    # The Debian package that brings the program, for whoever lacks it.
+    package: str = ""
+
+
+@frozen
+class Health:
+    """A procedure that returns when the service is well; every `interval` seconds, for at most `timeout`."""
+
+    procedure: Callable[[Host], Awaitable[None]]
+    interval: float = 30.0
+    timeout: float = 10.0
+
+
+@frozen
+class Service:
+    """One service. Seconds throughout; the first name of `provision` is the canonical one."""
+
+    provision: tuple[str, ...]
+    program: Program
+    documentation: str = "[No description]."
+    requirement: tuple[str, ...] = ()
+    preparation: tuple[Preparation, ...] = ()
+    # The service has been started once a line of its output matches; None: once it was executed.
+    ready_line: str | None = None
+    # A bus the daemon connects to once the program runs, for set-up, health and actions.
+    bus_path: Path | None = None
+    setup: Callable[[Host], Awaitable[None]] | None = None
+    health: Health | None = None
+    respawn: Respawn | None = Respawn()
+    start_timeout: float = 90.0
+    grace_period: float = 5.0
+    auto_start: bool = True
+    actions: tuple[Action, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The canonical name."""
+        return self.provision[0]
+
+    def action(self, name: str) -> Action | None:
+        """The action of that name."""
+        return next((action for action in self.actions if action.name == name), None)
+
+
+@frozen
+class Surroundings:
+    """Where a definition lives: directories for services' state and sockets, and who runs herdd."""
+
+    state_dir: Path
+    services_dir: Path
+    user: str
+    is_root: bool
+
+
+@frozen
+class Section:
+    """A table of herd.toml: the attrs class its keys are read into, and the services that come of it.
+
+    `shape` is "one" for `[jami]`, "named" for `[service.NAME]`; `build` takes the configuration (for "named" a
+    mapping of them by name) and the surroundings.
+    """
+
+    name: str
+    configuration: type[Any]
+    build: Callable[[Any, Surroundings], tuple[Service, ...]]
+    shape: Literal["one", "named"] = "one"

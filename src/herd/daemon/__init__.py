@@ -1,0 +1,1 @@
+"""What acts: trio, processes, sockets, D-Bus, files."""

@@ -1,0 +1,183 @@
+"""herd.toml -> services, every mistake reported at once.
+
+Each table belongs to a Section that the entry-point group `herd.services` brings: an attrs class and a function that
+makes services of it. Keys are the class's attributes in kebab-case. A mistake is a line: where it is, what is wrong,
+what would be valid.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, get_origin
+
+import attrs
+from cattrs import Converter, ForbiddenExtraKeysError, transform_error
+from cattrs.cols import homogenous_tuple_structure_factory
+from cattrs.errors import ClassValidationError
+from cattrs.gen import make_dict_structure_fn, override
+
+from herd.core import graph
+from herd.core.errors import ConfigurationError
+from herd.core.service import Section, Service, Surroundings
+from herd.core.suggest import did_you_mean
+
+_KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
+
+
+def sections() -> dict[str, Section]:
+    """Every section that is installed, by the name of its table."""
+    found = [entry.load() for entry in entry_points(group="herd.services")]
+    return {section.name: section for section in found}
+
+
+def load(path: Path, surroundings: Surroundings) -> tuple[Service, ...]:
+    """The services of a configuration file. Raises ConfigurationError with everything that is wrong."""
+    return read(_parse(path), surroundings, sections())
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        remedy = "write it (man herd.toml), or name another with --config"
+        raise ConfigurationError([f"cannot read {path}: there is no such file; {remedy}"]) from None
+    except OSError as error:
+        raise ConfigurationError([f"cannot read {path}: {error.strerror}"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError([f"cannot read {path}: it is not TOML: {error}"]) from error
+
+
+def read(tables: dict[str, Any], surroundings: Surroundings, known: dict[str, Section]) -> tuple[Service, ...]:
+    """The services of parsed tables. Raises ConfigurationError with everything that is wrong."""
+    problems: list[str] = []
+    services: list[Service] = []
+    for name, table in tables.items():
+        if name not in known:
+            remedy = did_you_mean(name, known) or f"the tables are: {', '.join(f'[{each}]' for each in sorted(known))}"
+            problems.append(f"cannot read [{name}]: there is no such table; {remedy}")
+            continue
+        try:
+            services += _section(known[name], table, surroundings)
+        except ConfigurationError as error:
+            problems += error.problems
+    problems += graph.problems(services)
+    if problems:
+        raise ConfigurationError(problems)
+    return tuple(services)
+
+
+def _section(section: Section, table: Any, surroundings: Surroundings) -> tuple[Service, ...]:
+    if section.shape == "one":
+        return section.build(structure(section.configuration, table, f"[{section.name}]"), surroundings)
+    if not isinstance(table, dict) or not all(isinstance(each, dict) for each in table.values()):
+        raise ConfigurationError([f"cannot read [{section.name}]: it is written as [{section.name}.NAME]"])
+    problems: list[str] = []
+    read: dict[str, Any] = {}
+    for name, each in table.items():
+        try:
+            read[name] = structure(section.configuration, each, f"[{section.name}.{name}]")
+        except ConfigurationError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigurationError(problems)
+    return section.build(read, surroundings)
+
+
+def structure(kind: type[Any], table: Any, place: str) -> Any:
+    """A table as an instance of an attrs class. Raises ConfigurationError."""
+    if not isinstance(table, dict):
+        raise ConfigurationError([f"cannot read {place}: it is a table, written with a heading of its own"])
+    try:
+        return _CONVERTER.structure(table, kind)
+    except ClassValidationError as error:
+        lines = transform_error(error, path="", format_exception=_explain)
+        raise ConfigurationError([_located(line, place) for line in lines]) from error
+
+
+def _located(line: str, place: str) -> str:
+    """cattrs puts the place last, as ` @ .account[0].allowed_contacts[1]`; a reader wants it first, as it is written."""
+    text, _, where = line.rpartition(" @ ")
+    key = where.lstrip(".").replace("_", "-")
+    return f"cannot read {place}{f' {key}' if key else ''}: {text}"
+
+
+def _explain(error: BaseException, kind: type | None) -> str:
+    if isinstance(error, ForbiddenExtraKeysError):
+        known = [_kebab(attribute.name) for attribute in attrs.fields(error.cl)]
+        words = []
+        for key in sorted(error.extra_fields):
+            words.append(f"unknown key {key}; " + (did_you_mean(key, known) or f"the keys are: {', '.join(known)}"))
+        return "; ".join(words)
+    if isinstance(error, KeyError):
+        return "this key is missing"
+    return str(error)
+
+
+def _kebab(name: str) -> str:
+    return name.replace("_", "-")
+
+
+# Strict reading: what TOML gives is what the class says; nothing is converted on the quiet.
+
+
+def _exactly(kind: type) -> Callable[[Any, type], Any]:
+    def check(value: Any, _: type) -> Any:
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if type(value) is not kind:
+            raise ValueError(f"{value!r} is not {_KINDS[kind]}")
+        return value
+
+    return check
+
+
+def _as_path(value: Any, _: type) -> Path:
+    if not isinstance(value, str) or not value.startswith("/"):
+        raise ValueError(f"{value!r} is not an absolute path in quotes")
+    return Path(value)
+
+
+def _class_hook(kind: type, converter: Converter) -> Callable[[Any, Any], Any]:
+    names: dict[str, Any] = {field.name: override(rename=_kebab(field.name)) for field in attrs.fields(kind)}
+    inner = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True, **names)
+
+    def check(value: Any, target: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError(f"{value!r} is not a table")
+        return inner(value, target)
+
+    return check
+
+
+def _tuple_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
+    inner = homogenous_tuple_structure_factory(kind, converter)
+
+    def check(value: Any, target: Any) -> Any:
+        # Without this a text would be read as the list of its letters.
+        if not isinstance(value, list):
+            raise ValueError(f"{value!r} is not a list in brackets")
+        return inner(value, target)
+
+    return check
+
+
+def _is_tuple(kind: Any) -> bool:
+    return get_origin(kind) is tuple
+
+
+def _converter() -> Converter:
+    converter = Converter(forbid_extra_keys=True, detailed_validation=True)
+    for kind in _KINDS:
+        converter.register_structure_hook(kind, _exactly(kind))
+    converter.register_structure_hook(Path, _as_path)
+    converter.register_structure_hook_factory(attrs.has, partial(_class_hook, converter=converter))
+    converter.register_structure_hook_factory(_is_tuple, partial(_tuple_hook, converter=converter))
+    return converter
+
+
+_CONVERTER = _converter()

@@ -1,0 +1,158 @@
+"""Files and directories in places where another user may have laid links.
+
+Rule: a link is followed only where nobody but root and ourselves could have put it; everywhere else it is refused,
+or removed where something is to be cleared. All of it blocks: call it in a thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+from collections import deque
+from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from pathlib import Path
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MAX_LINKS = 40
+
+
+@contextmanager
+def opened_directory(path: Path) -> Iterator[int]:
+    """A descriptor of the directory. Raises OSError, ELOOP for a link that others could have laid."""
+    descriptor = _walk(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _walk(path: Path) -> int:
+    here = os.open("/", _DIRECTORY)
+    parts = deque(Path(os.path.abspath(path)).parts[1:])
+    links = 0
+    try:
+        while parts:
+            name = parts.popleft()
+            try:
+                step = os.open(name, _DIRECTORY, dir_fd=here)
+            except OSError as error:
+                if error.errno not in (errno.ELOOP, errno.ENOTDIR) or not _is_link(name, here):
+                    raise
+                links += 1
+                if links > _MAX_LINKS or not _is_ours(name, here):
+                    raise OSError(errno.ELOOP, "a symbolic link that is not followed", str(path)) from error
+                target = os.readlink(name, dir_fd=here)
+                parts.extendleft(reversed([part for part in target.split("/") if part]))
+                step = os.open("/" if target.startswith("/") else ".", _DIRECTORY, dir_fd=here)
+            os.close(here)
+            here = step
+    except BaseException:
+        os.close(here)
+        raise
+    return here
+
+
+def _is_link(name: str, directory: int) -> bool:
+    with suppress(OSError):
+        return stat.S_ISLNK(os.lstat(name, dir_fd=directory).st_mode)
+    return False
+
+
+def _is_ours(name: str, directory: int) -> bool:
+    """Whether the entry can have been made only by root or by ourselves."""
+    trusted = (0, os.geteuid())
+    parent, entry = os.fstat(directory), os.lstat(name, dir_fd=directory)
+    writable = parent.st_mode & 0o022 and not parent.st_mode & stat.S_ISVTX
+    return parent.st_uid in trusted and entry.st_uid in trusted and not writable
+
+
+def make_directory(path: Path, mode: int, uid: int, gid: int) -> None:
+    """The directory with that owner and mode; parents that are missing become ours, open to pass through."""
+    if not path.parent.exists():
+        make_directory(path.parent, 0o755, os.geteuid(), os.getegid())
+    with opened_directory(path.parent) as parent:
+        with suppress(FileExistsError):
+            os.mkdir(path.name, 0o700, dir_fd=parent)
+        made = os.open(path.name, _DIRECTORY, dir_fd=parent)
+    try:
+        owner = os.fstat(made).st_uid
+        if owner not in (uid, os.geteuid()):
+            raise PermissionError(errno.EPERM, f"it belongs to uid {owner}", str(path))
+        os.fchown(made, uid, gid)
+        os.fchmod(made, mode)
+    finally:
+        os.close(made)
+
+
+def write_file(path: Path, content: bytes, mode: int, uid: int, gid: int) -> None:
+    """The file with that content, owner and mode; whatever bore its name is replaced, all at once."""
+    temporary = f".{path.name}.{secrets.token_hex(8)}"
+    with opened_directory(path.parent) as parent:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, 0o600, dir_fd=parent)
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(content)
+                os.fchown(descriptor, uid, gid)
+                os.fchmod(descriptor, mode)
+            os.rename(temporary, path.name, src_dir_fd=parent, dst_dir_fd=parent)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary, dir_fd=parent)
+            raise
+
+
+def remove_file(path: Path) -> None:
+    """Remove a name, never what a link of that name points to."""
+    with suppress(FileNotFoundError), opened_directory(path.parent) as parent:
+        os.unlink(path.name, dir_fd=parent)
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """A regular file's bytes. Raises OSError, EFBIG for more than `limit` bytes."""
+    # Not blocking: to open a FIFO must not wait for its writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return content
+
+
+def clear(directory: Path, names: tuple[str, ...]) -> None:
+    """Remove trees below `directory`; a link on the way is removed itself, nothing behind it."""
+    try:
+        with opened_directory(directory) as top:
+            for name in names:
+                _clear_below(top, deque(Path(name).parts))
+    except FileNotFoundError:
+        return
+
+
+def _clear_below(directory: int, parts: deque[str]) -> None:
+    name = parts.popleft()
+    try:
+        below = os.open(name, _DIRECTORY, dir_fd=directory)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+            raise
+        os.unlink(name, dir_fd=directory)
+        return
+    try:
+        if parts:
+            _clear_below(below, parts)
+    finally:
+        os.close(below)
+    if not parts:
+        shutil.rmtree(name, dir_fd=directory)

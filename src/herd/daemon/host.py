@@ -1,0 +1,97 @@
+"""What the daemon lends to a service's own procedures (core/service.py, Host): its bus, files, tasks, threads."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+
+from herd.core.errors import HerdError
+from herd.core.service import Bus
+from herd.daemon import files
+from herd.daemon.process import Identity
+
+T = TypeVar("T")
+
+
+class ServiceHost:
+    """The Host of one service; `join_bus` and `become` are called by its controller as the start goes on."""
+
+    def __init__(self, name: str, say: Callable[[str], None]) -> None:
+        self._name = name
+        self._say = say
+        self._bus: Bus | None = None
+        self._who: Identity | None = None
+        self.warnings: list[str] = []
+
+    def begin(self) -> None:
+        """A new start: what the last one warned of is over."""
+        self.warnings.clear()
+
+    def become(self, who: Identity) -> None:
+        """Whose files write_file makes."""
+        self._who = who
+
+    def join_bus(self, bus: Bus | None) -> None:
+        """The bus procedures talk to from now on."""
+        self._bus = bus
+
+    @property
+    def bus(self) -> Bus:
+        """The service's bus. Raises HerdError while it has none."""
+        if self._bus is None:
+            raise HerdError(f"cannot reach {self._name}: it is not running; start it with: herd start {self._name}")
+        return self._bus
+
+    def warn(self, text: str) -> None:
+        """Keep the warning for status and for whoever waits for the start, and log it."""
+        self.warnings.append(text)
+        self._say(text)
+
+    async def read_file(self, path: Path, limit: int) -> bytes:
+        """A file's bytes, read in a thread."""
+        return await trio.to_thread.run_sync(files.read_file, path, limit)
+
+    async def write_file(self, path: Path, content: bytes, mode: int) -> None:
+        """A file of the service's user, written in a thread."""
+        assert self._who is not None
+        await trio.to_thread.run_sync(files.write_file, path, content, mode, self._who.uid, self._who.gid)
+
+    async def remove_file(self, path: Path) -> None:
+        """Remove a file in a thread."""
+        await trio.to_thread.run_sync(files.remove_file, path)
+
+    async def within(self, seconds: float, procedure: Callable[[], Awaitable[T]]) -> T:
+        """A procedure under a time limit. Raises TimeoutError."""
+        with trio.move_on_after(seconds):
+            return await procedure()
+        raise TimeoutError(f"it took more than {seconds:g} seconds")
+
+    async def in_thread(self, function: Callable[[], T]) -> T:
+        """Run blocking work in a thread."""
+        return await trio.to_thread.run_sync(function)
+
+    async def gather(self, procedures: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+        """All at once; results in the order of the procedures."""
+        results: dict[int, T] = {}
+
+        async def run(index: int, procedure: Callable[[], Awaitable[T]]) -> None:
+            results[index] = await procedure()
+
+        try:
+            async with trio.open_nursery() as nursery:
+                for index, procedure in enumerate(procedures):
+                    nursery.start_soon(run, index, procedure)
+        except* HerdError as group:
+            error: BaseException = group
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            # One reason is what a caller can act on; the others are its like.
+            failure = error
+        else:
+            return [results[index] for index in range(len(results))]
+        raise failure
+
+

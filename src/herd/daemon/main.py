@@ -1,0 +1,151 @@
+"""herdd: arguments, signals, the outermost tasks.
+
+SIGTERM and SIGINT stop every service in reverse order; a second one ends them at once.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import attrs
+import click
+import trio
+
+import herd
+from herd.core.errors import HerdError
+from herd.core.service import Service, Surroundings
+from herd.daemon import config, files
+from herd.daemon.log import stamp
+from herd.daemon.paths import Paths, default_paths
+from herd.daemon.process import become_subreaper, reap_orphans
+from herd.daemon.server import listening, serve, sole_daemon
+from herd.daemon.supervisor import Supervisor
+
+_PATH = click.Path(path_type=Path, resolve_path=False)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", "config_file", type=_PATH, help="The configuration [/etc/herd/herd.toml].")
+@click.option("--socket", type=_PATH, help="The control socket [RUNTIME-DIR/socket].")
+@click.option("--runtime-dir", type=_PATH, help="The control socket's directory [/run/herd].")
+@click.option("--state-dir", type=_PATH, help="What outlives a restart [/var/lib/herd].")
+@click.option("--log-dir", type=_PATH, help="A file for each service [/var/log/herd].")
+@click.option("--check", is_flag=True, help="Read the configuration, say what is wrong with it, and stop.")
+@click.version_option(herd.__version__, prog_name="herdd")
+def main(
+    config_file: Path | None,
+    socket: Path | None,
+    runtime_dir: Path | None,
+    state_dir: Path | None,
+    log_dir: Path | None,
+    check: bool,
+) -> None:
+    """Start the services of the configuration and keep them running."""
+    paths = chosen_paths(config_file, socket, runtime_dir, state_dir, log_dir)
+    try:
+        services = config.load(paths.config, surroundings(paths))
+        if check:
+            click.echo(f"{paths.config} is right: {', '.join(service.name for service in services) or 'no service'}")
+            return
+        trio.run(run, paths, services)
+    except HerdError as error:
+        for line in error.message.splitlines():
+            click.echo(f"herdd: {line}", err=True)
+        sys.exit(1)
+
+
+def chosen_paths(
+    config_file: Path | None, socket: Path | None, runtime_dir: Path | None, state_dir: Path | None, log_dir: Path | None
+) -> Paths:
+    """The usual places, but for those given, which may be relative."""
+    usual = default_paths(os.environ)
+    runtime = (runtime_dir or usual.runtime_dir).absolute()
+    return Paths(
+        config=(config_file or usual.config).absolute(),
+        runtime_dir=runtime,
+        state_dir=(state_dir or usual.state_dir).absolute(),
+        log_dir=(log_dir or usual.log_dir).absolute(),
+        socket=(socket or runtime / "socket").absolute(),
+    )
+
+
+def surroundings(paths: Paths) -> Surroundings:
+    """What definitions are told of where they live."""
+    uid = os.geteuid()
+    user = str(uid)
+    with suppress(KeyError):
+        user = pwd.getpwuid(uid).pw_name
+    return Surroundings(paths.state_dir, paths.services_dir, user, is_root=uid == 0)
+
+
+async def run(paths: Paths, services: tuple[Service, ...]) -> None:
+    """Be the daemon until told to stop. Raises HerdError when it cannot begin."""
+    _make_directories(paths)
+    become_subreaper()
+    supervisor = Supervisor(services, paths.log_dir, _say)
+    # Before anything starts: a signal from here on stops what there is.
+    with (
+        sole_daemon(paths.socket),
+        trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as stops,
+        trio.open_signal_receiver(signal.SIGCHLD) as ended,
+    ):
+        async with listening(paths.socket) as listener, trio.open_nursery() as nursery:
+            await nursery.start(supervisor.run)
+            nursery.start_soon(_reap, ended, supervisor)
+            nursery.start_soon(_heed_signals, stops, supervisor)
+            nursery.start_soon(serve, listener, supervisor, supervisor.say)
+            supervisor.say(f"herdd {herd.__version__} listens on {paths.socket}.")
+            supervisor.start_all()
+            await supervisor.stop_asked.wait()
+            await supervisor.stop_all()
+            supervisor.say("Every service has been stopped; herdd ends.")
+            await supervisor.flush()
+            nursery.cancel_scope.cancel()
+
+
+def _make_directories(paths: Paths) -> None:
+    uid, gid = os.geteuid(), os.getegid()
+    modes = {
+        paths.runtime_dir: 0o750,
+        paths.services_dir: 0o755,
+        # Services' homes lie below it: others may pass through and not look around.
+        paths.state_dir: 0o711,
+        paths.log_dir: 0o750,
+    }
+    for directory, mode in modes.items():
+        try:
+            files.make_directory(directory, mode, uid, gid)
+        except OSError as error:
+            raise HerdError(f"cannot use the directory {directory}: {error.strerror}") from error
+
+
+async def _reap(ended: AsyncIterator[int], supervisor: Supervisor) -> None:
+    async for _ in ended:
+        reap_orphans(supervisor.main_pids())
+
+
+async def _heed_signals(stops: AsyncIterator[int], supervisor: Supervisor) -> None:
+    async for number in stops:
+        if supervisor.stop_asked.is_set():
+            supervisor.say("Asked again: every process ends at once.")
+            supervisor.hurry()
+        else:
+            supervisor.say(f"{signal.Signals(number).name}: every service is being stopped.")
+            supervisor.stop_asked.set()
+
+
+def _say(text: str) -> None:
+    # Where nobody reads, the log file still has it.
+    with suppress(OSError):
+        click.echo(f"{stamp(time.time())} {text}", err=True)
+
+
+if __name__ == "__main__":
+    main()

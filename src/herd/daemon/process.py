@@ -1,0 +1,209 @@
+"""One process of a service: started with what it is due and nothing else, awaited through a pidfd, ended whole.
+
+A service's processes are its main process, that one's descendants, and orphans: descendants that left the tree, for
+whom herdd is the subreaper. Orphans are told apart by a mark in their environment, which setsid and fork keep.
+One that empties its environment and forks twice is found only when herdd itself stops.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import grp
+import os
+import pwd
+import secrets
+import signal
+import subprocess
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+
+import psutil
+import trio
+from attrs import define, field, frozen
+
+from herd.core.lifecycle import Ending
+from herd.core.service import Program
+
+MARK = "HERD_INVOCATION"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+@frozen
+class Identity:
+    """Whom a program runs as, looked up."""
+
+    user: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    home: str
+
+
+def identity(program: Program) -> Identity:
+    """The program's user and groups. Raises LookupError with a sentence's end. Blocks: it may ask a network."""
+    entry = _user(program.user)
+    group = _group(program.group) if program.group else entry.pw_gid
+    extra = tuple(_group(name) for name in program.supplementary_groups)
+    return Identity(entry.pw_name, entry.pw_uid, group, extra, entry.pw_dir)
+
+
+def _user(name: str | None) -> pwd.struct_passwd:
+    if name is None:
+        uid = os.geteuid()
+        with suppress(KeyError):
+            return pwd.getpwuid(uid)
+        return pwd.struct_passwd((str(uid), "", uid, os.getegid(), "", "/", ""))
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        create = f"useradd --system --user-group --shell /usr/sbin/nologin {name}"
+        raise LookupError(f"there is no user {name}; create it with: {create}") from None
+
+
+def _group(name: str) -> int:
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise LookupError(f"there is no group {name}; create it with: groupadd --system {name}") from None
+
+
+def become_subreaper() -> None:
+    """Let orphaned descendants become our children, not PID 1's (prctl(2))."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+@define
+class Process:
+    """A running program. The output descriptor is the reading end of its standard output and error."""
+
+    pid: int
+    output: int
+    _pidfd: int
+    _mark: str
+    _signal: signal.Signals | None = None
+    _reaped: bool = False
+    _members: dict[int, int] = field(factory=dict)
+
+    async def wait(self) -> Ending:
+        """How it ended, as soon as it has."""
+        await trio.lowlevel.wait_readable(self._pidfd)
+        result = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
+        self._reaped = True
+        assert result is not None
+        if result.si_code == os.CLD_EXITED:
+            return Ending(result.si_status, None, time.time())
+        return Ending(None, result.si_status, time.time())
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to every process of the service, now and to those found later (see wait_cleared)."""
+        self._signal = number
+        if not self._reaped:
+            # The group first, in one go: its leader is ours, so the number cannot be another's.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
+        self._find()
+        for descriptor in self._members.values():
+            _send(descriptor, number)
+
+    async def wait_cleared(self) -> None:
+        """After wait(): return once no process of the service is left; newcomers get the last signal too."""
+        while True:
+            self._find()
+            if not self._members:
+                return
+            pid, descriptor = next(iter(self._members.items()))
+            await trio.lowlevel.wait_readable(descriptor)
+            os.close(self._members.pop(pid))
+
+    def close(self) -> None:
+        """Let go of every descriptor."""
+        for descriptor in (self._pidfd, self.output, *self._members.values()):
+            with suppress(OSError):
+                os.close(descriptor)
+        self._members.clear()
+
+    def _find(self) -> None:
+        """Take in members not known yet and give them the signal that the others had."""
+        for pid in members(self.pid, self._mark) - self._members.keys() - {self.pid}:
+            with suppress(ProcessLookupError):
+                descriptor = os.pidfd_open(pid)
+                self._members[pid] = descriptor
+                if self._signal is not None:
+                    _send(descriptor, self._signal)
+
+
+def _send(descriptor: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        signal.pidfd_send_signal(descriptor, number)
+
+
+def members(pid: int, mark: str) -> set[int]:
+    """The living processes below `pid`, and orphans of ours that bear `mark` with all below them."""
+    children: dict[int, list[int]] = {}
+    for process in psutil.process_iter(["ppid", "status"]):
+        if process.info["status"] != psutil.STATUS_ZOMBIE:
+            children.setdefault(process.info["ppid"], []).append(process.pid)
+    found: set[int] = set()
+    waiting = [pid, *(orphan for orphan in children.get(os.getpid(), []) if _has_mark(orphan, mark))]
+    found.update(waiting[1:])
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        waiting += below
+        found.update(below)
+    return found
+
+
+def _has_mark(pid: int, mark: str) -> bool:
+    with suppress(psutil.Error, OSError):
+        return psutil.Process(pid).environ().get(MARK) == mark
+    return False
+
+
+def spawn(service: str, program: Program, who: Identity) -> Process:
+    """Execute the program. Raises OSError. Blocks: call it in a thread, and keep what it returns."""
+    mark = secrets.token_hex(16)
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(reading, False)
+    changes_user = os.geteuid() == 0
+    try:
+        child = subprocess.Popen(
+            program.command,
+            stdin=subprocess.DEVNULL,
+            stdout=writing,
+            stderr=writing,
+            cwd=program.directory,
+            env=_environment(service, program, who, mark),
+            start_new_session=True,
+            umask=program.umask,
+            user=who.uid if changes_user else None,
+            group=who.gid if changes_user else None,
+            extra_groups=who.groups if changes_user else None,
+        )
+    except BaseException:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+    # The exit is ours to collect, by pidfd; Popen shall not try.
+    child.returncode = 0
+    return Process(child.pid, reading, os.pidfd_open(child.pid), mark)
+
+
+def _environment(service: str, program: Program, who: Identity, mark: str) -> dict[str, str]:
+    clean = {"PATH": _PATH, "LANG": "C.UTF-8", "HOME": who.home, "USER": who.user, "LOGNAME": who.user}
+    return {**clean, **program.environment, "HERD_SERVICE": service, MARK: mark}
+
+
+def reap_orphans(owned: Iterable[int]) -> None:
+    """Collect ended children that no service awaits; stop at one that a service does."""
+    owned = set(owned)
+    with suppress(ChildProcessError):
+        while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if ended.si_pid in owned:
+                # Its own task collects it and calls this again.
+                return
+            os.waitpid(ended.si_pid, 0)

@@ -1,0 +1,185 @@
+"""The control socket: connections, calls in their order, replies. What a call does is in methods.py.
+
+A bad message ends its own connection and nothing else; so does a fault in a handler. A client that leaves ends the
+stream it was reading; an action that it asked for goes on to its end, so that nothing is left half done.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from herd.core.errors import INTERFACE, HerdError
+from herd.core.protocol import MAX_CALL, Call, FrameBuffer, ProtocolViolation, decode_call, encode_error, encode_reply
+from herd.daemon.access import peer_of
+from herd.daemon.methods import METHODS, Method, Session, VarlinkError
+from herd.daemon.supervisor import Supervisor
+
+_RECEIVE = 64 * 1024
+# Calls read ahead on one connection before its reader waits.
+_PIPELINE = 16
+_BACKLOG = 512
+# Longer than any Unix socket's path may be (sun_path, unix(7)).
+_MAX_PATH = 107
+
+
+@contextmanager
+def sole_daemon(path: Path) -> Iterator[None]:
+    """Hold the lock beside the socket. Raises HerdError, naming the daemon that answers there already."""
+    lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(lock, 100).decode("ascii", "replace").strip()
+            raise HerdError(
+                f"cannot listen on {path}: {owner or 'another herdd'} answers there already; "
+                f"stop it with: herd --socket {path} stop root"
+            ) from None
+        os.truncate(lock, 0)
+        os.pwrite(lock, f"herdd (pid {os.getpid()})\n".encode(), 0)
+        yield
+    finally:
+        os.close(lock)
+
+
+@asynccontextmanager
+async def listening(path: Path) -> AsyncIterator[trio.SocketListener]:
+    """A listener on the path, mode 0660, a stale socket replaced; gone from the path afterwards."""
+    if len(os.fsencode(path)) > _MAX_PATH:
+        raise HerdError(f"cannot listen on {path}: a socket's path has at most {_MAX_PATH} bytes; choose a shorter one")
+    _remove_stale(path)
+    server = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o117)
+    try:
+        await server.bind(os.fspath(path))
+    except OSError as error:
+        raise HerdError(f"cannot listen on {path}: {error.strerror}") from error
+    finally:
+        os.umask(before)
+    server.listen(_BACKLOG)
+    try:
+        yield trio.SocketListener(server)
+    finally:
+        server.close()
+        with suppress(OSError):
+            path.unlink()
+
+
+def _remove_stale(path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise HerdError(f"cannot listen on {path}: there is something that is no socket; move it away")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(os.fspath(path))
+        except BlockingIOError:
+            # Somebody listens, with a full queue.
+            raise HerdError(f"cannot listen on {path}: another process answers there already; stop it first") from None
+        except OSError as error:
+            if error.errno != errno.ECONNREFUSED:
+                raise HerdError(f"cannot listen on {path}: {error.strerror}") from error
+            path.unlink()
+            return
+        pid = peer_of(probe).pid
+        raise HerdError(f"cannot listen on {path}: the process {pid} answers there already; stop it first")
+
+
+async def serve(listener: trio.SocketListener, supervisor: Supervisor, say: Callable[[str], None]) -> None:
+    """Serve every connection until cancelled."""
+
+    async def handle(stream: trio.SocketStream) -> None:
+        try:
+            await Connection(stream, supervisor).run()
+        except* (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        except* ProtocolViolation:
+            pass
+        except* Exception as group:
+            say(f"internal fault in a connection: {group.exceptions!r}")
+
+    await trio.serve_listeners(handle, [listener])
+
+
+class Connection:
+    """One client."""
+
+    def __init__(self, stream: trio.SocketStream, supervisor: Supervisor) -> None:
+        self._stream = stream
+        self._supervisor = supervisor
+        self._peer = peer_of(stream.socket)
+        self._gone = trio.Event()
+
+    async def run(self) -> None:
+        """Answer calls until the client leaves."""
+        send, receive = trio.open_memory_channel[Call](_PIPELINE)
+        async with self._stream, trio.open_nursery() as nursery:
+            nursery.start_soon(self._read, send)
+            async for call in receive:
+                await self._answer(call)
+            nursery.cancel_scope.cancel()
+
+    async def _read(self, calls: trio.MemorySendChannel[Call]) -> None:
+        """Frames into calls; notices that the client has left even while a call is being answered."""
+        buffer = FrameBuffer(MAX_CALL)
+        async with calls:
+            try:
+                while data := await self._stream.receive_some(_RECEIVE):
+                    for frame in buffer.feed(data):
+                        await calls.send(decode_call(frame))
+            except trio.BrokenResourceError:
+                pass
+            finally:
+                self._gone.set()
+
+    async def _answer(self, call: Call) -> None:
+        method = METHODS.get(call.method)
+        try:
+            if method is None:
+                raise VarlinkError("MethodNotFound", method=call.method)
+            if method.needs_more and not call.more:
+                raise VarlinkError("ExpectedMore")
+            await self._run(method, call)
+        except VarlinkError as error:
+            await self._send(call, encode_error(error.name, error.parameters))
+        except HerdError as error:
+            await self._send(call, encode_error(f"{INTERFACE}.{error.name}", {"message": error.message}))
+
+    async def _run(self, method: Method, call: Call) -> None:
+        if not method.streams:
+            await self._reply(method, call)
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._cancel_when_gone, nursery.cancel_scope)
+            await self._reply(method, call)
+            nursery.cancel_scope.cancel()
+
+    async def _cancel_when_gone(self, scope: trio.CancelScope) -> None:
+        await self._gone.wait()
+        scope.cancel()
+
+    async def _reply(self, method: Method, call: Call) -> None:
+        async def send(parameters: dict[str, Any]) -> None:
+            await self._send(call, encode_reply(parameters, continues=True))
+
+        last = await method.run(Session(self._supervisor, self._peer, call, send))
+        await self._send(call, encode_reply(last))
+
+    async def _send(self, call: Call, data: bytes) -> None:
+        if call.oneway:
+            return
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await self._stream.send_all(data)

@@ -1,0 +1,188 @@
+"""The actions that every service has, and those of root, which stands for herdd itself.
+
+Source: GNU Shepherd 0.10, chapter "Invoking herd". Texts are for people, results for programs; a service's own actions
+come from its definition and are run by `perform`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from attrs import frozen
+
+from herd.core import lifecycle as life
+from herd.core.errors import HerdError, NoSuchAction, WrongUsage
+from herd.core.lifecycle import Status
+from herd.core.service import Access, Action, Reply
+from herd.core.status import details, facts, overview
+from herd.core.suggest import did_you_mean
+from herd.daemon import access
+from herd.daemon.access import Peer
+from herd.daemon.controller import Controller
+from herd.daemon.supervisor import Supervisor
+
+
+@frozen
+class Verb:
+    """An action of the daemon's own. A negative `most` lets any number of arguments pass."""
+
+    documentation: str
+    handler: Callable[[Supervisor, str, Sequence[str]], Awaitable[Reply]]
+    most: int = 0
+    access: Access = Access.READ
+
+
+async def perform(supervisor: Supervisor, peer: Peer, action: str, name: str, arguments: Sequence[str]) -> Reply:
+    """Run any action of any service. Raises HerdError."""
+    if name in ("root", "shepherd"):
+        return await _perform_verb(ROOT, supervisor, peer, action, "root", arguments)
+    if name not in supervisor.graph.names and (name in VERBS or name in ROOT) and action in supervisor.graph.names:
+        raise NoSuchAction(f"cannot find an action {action}; did you mean: herd {name} {action}?")
+    controller = supervisor.find(name)
+    if found := controller.service.action(action):
+        return await _perform_action(controller, found, peer, arguments)
+    return await _perform_verb(VERBS, supervisor, peer, action, controller.service.name, arguments)
+
+
+async def _perform_verb(
+    verbs: dict[str, Verb], supervisor: Supervisor, peer: Peer, action: str, name: str, arguments: Sequence[str]
+) -> Reply:
+    if action not in verbs:
+        own = supervisor.graph.services[name].actions if name != "root" else ()
+        raise NoSuchAction(_no_such_action(supervisor, action, name, [*verbs, *(each.name for each in own)]))
+    verb = verbs[action]
+    access.check(peer, verb.access, f"{action} {name}")
+    if 0 <= verb.most < len(arguments):
+        raise WrongUsage(f"cannot {action} {name}: it takes no {arguments[verb.most]!r}; see: herd doc {name} {action}")
+    return await verb.handler(supervisor, name, arguments)
+
+
+def _no_such_action(supervisor: Supervisor, action: str, name: str, known: list[str]) -> str:
+    text = f"cannot find an action {action} of {name}; "
+    if action in supervisor.graph.names:
+        return f"{text}{action} is a service: name the action first, then the service"
+    return text + (did_you_mean(action, known) or f"see: herd doc {name} list-actions")
+
+
+async def _perform_action(controller: Controller, action: Action, peer: Peer, arguments: Sequence[str]) -> Reply:
+    name = controller.service.name
+    access.check(peer, action.access, f"{action.name} {name}")
+    if not action.accepts(len(arguments)):
+        usage = f"herd {action.name} {name} {action.usage}".rstrip()
+        raise WrongUsage(f"cannot {action.name}: it is used as: {usage}")
+    if controller.state.status is not Status.RUNNING:
+        state = controller.state.status.value
+        raise HerdError(f"cannot {action.name}: service {name} is {state}; see: herd status {name}")
+    return await action.handler(controller.host, arguments)
+
+
+# The actions of every service.
+
+
+async def _start(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    controller = supervisor.controllers[name]
+    if controller.state.status is Status.RUNNING:
+        return Reply({"started": []}, f"Service {name} is already running.\n")
+    await supervisor.start(name)
+    warnings = tuple(controller.host.warnings)
+    return Reply({"started": [name], "warnings": list(warnings)}, _said([name], "started"), warnings)
+
+
+async def _stop(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    stopped = await supervisor.stop(name)
+    return Reply({"stopped": stopped}, _said(stopped, "stopped"))
+
+
+async def _restart(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    started = await supervisor.restart(name)
+    warnings = tuple(warning for each in started for warning in supervisor.controllers[each].host.warnings)
+    return Reply({"started": started, "warnings": list(warnings)}, _said(started, "started"), warnings)
+
+
+def _said(names: Sequence[str], participle: str) -> str:
+    return "".join(f"Service {name} has been {participle}.\n" for name in names)
+
+
+async def _status(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    snapshot = supervisor.snapshot(name)
+    text = details(snapshot, time.time())
+    if lines := await supervisor.controllers[name].log.tail(5):
+        text += "  Recent messages:\n" + "".join(f"    {line}\n" for line in lines)
+    # 3, as LSB init scripts and systemctl have it for a service that does not run.
+    return Reply(facts(snapshot), text, exit_status=0 if snapshot.state.status is Status.RUNNING else 3)
+
+
+async def _enable(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    await supervisor.controllers[name].post(life.Enable()).wait()
+    return Reply({"enabled": True}, f"Enabled service {name}.\n")
+
+
+async def _disable(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    await supervisor.controllers[name].post(life.Disable()).wait()
+    return Reply({"enabled": False}, f"Disabled service {name}.\n")
+
+
+async def _doc(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    service = supervisor.graph.services[name]
+    return _document(service.documentation, service.actions, VERBS, name, arguments)
+
+
+def _document(
+    documentation: str, actions: Sequence[Action], verbs: dict[str, Verb], name: str, arguments: Sequence[str]
+) -> Reply:
+    # `doc SERVICE action NAME` is how Shepherd says it.
+    words = arguments[1:] if arguments[:1] == ["action"] else arguments
+    if not words:
+        return Reply({"documentation": documentation}, f"{documentation}\n")
+    if words[0] == "list-actions":
+        names = [action.name for action in actions] or list(verbs)
+        return Reply({"actions": names}, "(" + "\n ".join(names) + ")\n")
+    known = {action.name: (action.usage, action.documentation) for action in actions}
+    known |= {word: ("", verb.documentation) for word, verb in verbs.items() if word not in known}
+    if words[0] not in known:
+        remedy = did_you_mean(words[0], known) or f"see: herd doc {name} list-actions"
+        raise NoSuchAction(f"cannot find an action {words[0]} of {name}; {remedy}")
+    usage, text = known[words[0]]
+    result = {"action": words[0], "usage": usage, "documentation": text}
+    return Reply(result, f"{words[0]}{f' {usage}' if usage else ''}: {text}\n")
+
+
+VERBS = {
+    "status": Verb("Say how the service is; exit status 3 unless it is running.", _status),
+    "start": Verb("Start the service and what it requires.", _start, access=Access.CHANGE),
+    "stop": Verb("Stop the service, first those that require it.", _stop, access=Access.CHANGE),
+    "restart": Verb("Stop the service and start it and what had required it.", _restart, access=Access.CHANGE),
+    "enable": Verb("Let the service start again.", _enable, access=Access.CHANGE),
+    "disable": Verb("Let the service neither start nor respawn; a running one runs on.", _disable, access=Access.CHANGE),
+    "doc": Verb("Describe the service, with list-actions its actions, with an action's name that action.", _doc, 2),
+}
+
+
+# The actions of root.
+
+
+async def _root_status(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    snapshots = [supervisor.snapshot(each) for each in supervisor.controllers]
+    return Reply({"services": [facts(snapshot) for snapshot in snapshots]}, overview(snapshots))
+
+
+async def _root_stop(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    supervisor.stop_asked.set()
+    return Reply({"stopping": True}, "herdd stops every service and ends.\n")
+
+
+async def _root_doc(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    return _document("herdd itself, the supervisor of all services.", (), ROOT, "root", arguments)
+
+
+async def _root_start(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    return Reply({"started": []}, "Service root is already running.\n")
+
+
+ROOT = {
+    "status": Verb("List all services by how they are.", _root_status),
+    "start": Verb("herdd runs already.", _root_start),
+    "stop": Verb("Stop every service and end herdd.", _root_stop, access=Access.CHANGE),
+    "doc": Verb("Describe root, with list-actions its actions, with an action's name that action.", _root_doc, 2),
+}
