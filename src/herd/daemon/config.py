@@ -144,7 +144,7 @@ def _as_path(value: Any, _: type) -> Path:
 
 def _class_hook(kind: type, converter: Converter) -> Callable[[Any, Any], Any]:
     names: dict[str, Any] = {field.name: override(rename=_kebab(field.name)) for field in attrs.fields(kind)}
-    inner = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True, **names)
+    inner: Callable[[Any, Any], Any] = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True, **names)
 
     def check(value: Any, target: Any) -> Any:
         if not isinstance(value, dict):
@@ -155,7 +155,7 @@ def _class_hook(kind: type, converter: Converter) -> Callable[[Any, Any], Any]:
 
 
 def _tuple_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
-    inner = homogenous_tuple_structure_factory(kind, converter)
+    inner: Callable[[Any, Any], Any] = homogenous_tuple_structure_factory(kind, converter)
 
     def check(value: Any, target: Any) -> Any:
         # Without this a text would be read as the list of its letters.

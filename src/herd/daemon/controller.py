@@ -56,6 +56,10 @@ class Surroundings(Protocol):
         """The state is another than before."""
         ...
 
+    def say(self, text: str) -> None:
+        """One line in herdd's own log."""
+        ...
+
 
 class Controller:
     """The owner of one service."""
@@ -79,8 +83,8 @@ class Controller:
         self._timer = trio.CancelScope()
         # The last lines of the present or last process.
         self._output: deque[str] = deque(maxlen=OUTPUT_LINES)
-        # Ends with the process: the connection to its bus, the health check.
-        self._company: trio.CancelScope = trio.CancelScope()
+        # End with the process: the connection to its bus, the health check.
+        self._company: list[trio.CancelScope] = []
         self._nursery: trio.Nursery
 
     # What others ask.
@@ -149,8 +153,6 @@ class Controller:
         if self.state.status is not before.status:
             self.since = time.time()
             self.stage = None
-        if self.state.status is not Status.RUNNING and self._process is None:
-            self._company.cancel()
         if self.state != before:
             self._around.changed(self, before)
         for effect in effects:
@@ -204,6 +206,11 @@ class Controller:
         else:
             self._process.signal(SIGTERM if number == SIGTERM else SIGKILL)
 
+    def abandon(self) -> None:
+        """KILL whatever runs, without a word: herdd itself is failing."""
+        if self._process is not None:
+            self._process.signal(SIGKILL)
+
     def _drop_process(self) -> None:
         if self._process is not None:
             self._process.close()
@@ -245,14 +252,13 @@ class Controller:
         self.stage = Stage.READINESS
         if service.ready_line is not None:
             await ready_line.wait()
-        self._company = trio.CancelScope()
         if service.bus_path is not None:
-            await self._nursery.start(self._keep_bus)
+            await self._nursery.start(self._keep_bus, self._companion())
         self.stage = Stage.SETUP
         if service.setup is not None:
             await service.setup(self.host)
         if service.health is not None:
-            self._nursery.start_soon(self._check_health, self._company)
+            self._nursery.start_soon(self._check_health, self._companion())
 
     def _see(self, ready_line: trio.Event, line: str) -> None:
         self._output.append(line)
@@ -264,14 +270,24 @@ class Controller:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.log.capture, process.output, seen)
             ending = await process.wait()
-            self._company.cancel()
+            self._leave_company()
             self.post(life.Exited(ending))
             await process.wait_cleared()
             nursery.cancel_scope.cancel()
         self.post(life.Cleared())
 
-    async def _keep_bus(self, task_status: trio.TaskStatus[None]) -> None:
-        with self._company:
+    def _companion(self) -> trio.CancelScope:
+        scope = trio.CancelScope()
+        self._company.append(scope)
+        return scope
+
+    def _leave_company(self) -> None:
+        for scope in self._company:
+            scope.cancel()
+        self._company.clear()
+
+    async def _keep_bus(self, scope: trio.CancelScope, task_status: trio.TaskStatus[None]) -> None:
+        with scope:
             await self._around.join_bus(self.service, self.host, task_status)
 
     async def _check_health(self, scope: trio.CancelScope) -> None:
@@ -296,7 +312,7 @@ class Controller:
         return None
 
     def _warn(self, text: str) -> None:
-        self._nursery.start_soon(self.log.write, [f"herdd: {text}".encode()])
+        self._around.say(f"{self.service.name}: {text}")
         self._around.changed(self, self.state)
 
 

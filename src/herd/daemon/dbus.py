@@ -12,7 +12,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import trio
 from dbus_next import Message, MessageType
@@ -116,8 +116,10 @@ class BusConnection:
             pass
         finally:
             self._lost = True
-            for send in [*self._replies.values(), *(listener[0] for listener in self._listeners)]:
-                send.close()
+            for reply in self._replies.values():
+                reply.close()
+            for listener, _, _ in self._listeners:
+                listener.close()
 
     def _dispatch(self, message: Message) -> None:
         if message.message_type is MessageType.SIGNAL:
@@ -151,7 +153,7 @@ async def frames(stream: trio.abc.ReceiveStream) -> AsyncIterator[bytes]:
 
 
 def _message_size(header: bytes | bytearray) -> int:
-    order = "little" if header[0] == ord("l") else "big"
+    order: Literal["little", "big"] = "little" if header[0] == ord("l") else "big"
     body = int.from_bytes(header[4:8], order)
     fields = int.from_bytes(header[12:16], order)
     size = 16 + (fields + 7) // 8 * 8 + body

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import attrs
@@ -96,7 +96,7 @@ async def run(paths: Paths, services: tuple[Service, ...]) -> None:
         trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as stops,
         trio.open_signal_receiver(signal.SIGCHLD) as ended,
     ):
-        async with listening(paths.socket) as listener, trio.open_nursery() as nursery:
+        async with listening(paths.socket) as listener, leaving_nothing(supervisor), trio.open_nursery() as nursery:
             await nursery.start(supervisor.run)
             nursery.start_soon(_reap, ended, supervisor)
             nursery.start_soon(_heed_signals, stops, supervisor)
@@ -108,6 +108,17 @@ async def run(paths: Paths, services: tuple[Service, ...]) -> None:
             supervisor.say("Every service has been stopped; herdd ends.")
             await supervisor.flush()
             nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def leaving_nothing(supervisor: Supervisor) -> AsyncIterator[None]:
+    """Should a fault of ours end herdd, no process stays behind without a supervisor."""
+    try:
+        yield
+    except BaseException:
+        for controller in supervisor.controllers.values():
+            controller.abandon()
+        raise
 
 
 def _make_directories(paths: Paths) -> None:

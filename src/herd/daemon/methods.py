@@ -98,12 +98,18 @@ async def _perform(session: Session) -> Parameters:
     supervisor = session.supervisor
     if not session.call.more:
         return _final(await perform(supervisor, session.peer, action, service, arguments))
+    outcome: Reply | HerdError
     async with supervisor.watch() as changes, trio.open_nursery() as nursery:
         nursery.start_soon(_send_progress, session, changes)
         try:
-            return _final(await perform(supervisor, session.peer, action, service, arguments))
-        finally:
-            nursery.cancel_scope.cancel()
+            outcome = await perform(supervisor, session.peer, action, service, arguments)
+        except HerdError as error:
+            # Raised outside, where no nursery wraps it.
+            outcome = error
+        nursery.cancel_scope.cancel()
+    if isinstance(outcome, HerdError):
+        raise outcome
+    return _final(outcome)
 
 
 async def _send_progress(session: Session, changes: trio.MemoryReceiveChannel[Controller]) -> None:

@@ -147,25 +147,26 @@ class Connection:
 
     async def _answer(self, call: Call) -> None:
         method = METHODS.get(call.method)
+        if method is None or not method.streams:
+            await self._settle(method, call)
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._cancel_when_gone, nursery.cancel_scope)
+            await self._settle(method, call)
+            nursery.cancel_scope.cancel()
+
+    async def _settle(self, method: Method | None, call: Call) -> None:
+        """Run the method and send its last reply, or the error that it ended with."""
         try:
             if method is None:
                 raise VarlinkError("MethodNotFound", method=call.method)
             if method.needs_more and not call.more:
                 raise VarlinkError("ExpectedMore")
-            await self._run(method, call)
+            await self._reply(method, call)
         except VarlinkError as error:
             await self._send(call, encode_error(error.name, error.parameters))
         except HerdError as error:
             await self._send(call, encode_error(f"{INTERFACE}.{error.name}", {"message": error.message}))
-
-    async def _run(self, method: Method, call: Call) -> None:
-        if not method.streams:
-            await self._reply(method, call)
-            return
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._cancel_when_gone, nursery.cancel_scope)
-            await self._reply(method, call)
-            nursery.cancel_scope.cancel()
 
     async def _cancel_when_gone(self, scope: trio.CancelScope) -> None:
         await self._gone.wait()

@@ -251,8 +251,9 @@ def _announcement(controller: Controller) -> str:
         case Status.STARTING:
             return f"Service {name} is being started."
         case Status.STOPPING:
-            cause = state.failure.reason if state.failure else state.cause
-            return f"Service {name} is being stopped{f': {cause}' if cause else ''}."
+            if state.failure is not None:
+                return f"Service {name} could not be started: {state.failure.reason}."
+            return f"Service {name} is being stopped{f': {state.cause}' if state.cause else ''}."
         case Status.STOPPED:
             due = " It will be respawned." if state.respawn_at is not None else ""
             disabled = "" if state.enabled else " It is disabled."
