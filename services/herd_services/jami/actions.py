@@ -112,7 +112,9 @@ async def add_moderator(host: Host, arguments: Sequence[str]) -> Reply:
     await jami.let_anyone_moderate(account.id, state=False)
     await jami.set_moderator(account.id, contact, state=True)
     if contact not in await jami.moderators(account.id) or await jami.anyone_moderates(account.id):
-        raise HerdError(f"cannot make {contact} a moderator for account {account.name}: jamid did not take it; try again")
+        raise HerdError(
+            f"cannot make {contact} a moderator for account {account.name}: jamid did not take it; try again"
+        )
     return Reply(
         {"account": account.fingerprint, "moderator": contact},
         f"{contact} is a moderator for account {account.name}.\n",
@@ -125,7 +127,9 @@ async def ban_contact(host: Host, arguments: Sequence[str]) -> Reply:
     present = await all_accounts(host)
     accounts = [await find(host, arguments[1])] if len(arguments) > 1 else present
     if contact in {account.fingerprint for account in present}:
-        raise HerdError(f"cannot ban {contact}: it is an account of this host; disable it with: herd disable-account jami")
+        raise HerdError(
+            f"cannot ban {contact}: it is an account of this host; disable it with: herd disable-account jami"
+        )
     if not accounts:
         raise HerdError(f"cannot ban {contact}: there is no account; see: herd status jami")
     for account in accounts:
@@ -166,9 +170,7 @@ async def _set_enabled(host: Host, name: str, *, enabled: bool) -> Reply:
 
 ACTIONS = (
     Action("list-accounts", "List the accounts: fingerprint, name, and whether disabled.", list_accounts),
-    Action(
-        "list-account-details", "Print all details of the accounts, as records for recsel.", list_account_details
-    ),
+    Action("list-account-details", "Print all details of the accounts, as records for recsel.", list_account_details),
     Action("list-banned-contacts", "List the banned contacts of each account.", list_banned_contacts),
     Action("list-contacts", "List the contacts of each account.", list_contacts),
     Action("list-moderators", "List who moderates the conferences of each account.", list_moderators),

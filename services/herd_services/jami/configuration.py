@@ -12,7 +12,9 @@ from attrs import Attribute, field, frozen, validators
 from herd_services.jami.fingerprint import is_fingerprint
 
 
-def _fingerprints(instance: object, attribute: Attribute[tuple[str, ...] | None], value: tuple[str, ...] | None) -> None:
+def _fingerprints(
+    instance: object, attribute: Attribute[tuple[str, ...] | None], value: tuple[str, ...] | None
+) -> None:
     for one in value or ():
         if not is_fingerprint(one):
             raise ValueError(f"{one!r} is no fingerprint; one is 40 hexadecimal digits")

@@ -18,6 +18,6 @@ def contact(text: str) -> str:
     """The fingerprint of a contact as an argument gives it, lower-case. Raises WrongUsage."""
     if not is_fingerprint(text):
         raise WrongUsage(
-            f"cannot take {text!r} for a contact: a fingerprint is 40 hexadecimal digits, as in `herd list-contacts jami`"
+            f"cannot take {text!r} for a contact: a fingerprint is 40 hexadecimal digits; see: herd list-contacts jami"
         )
     return text.lower()

@@ -1,8 +1,8 @@
 """Jami's accounts made from their archives, at every start.
 
-Order, each step measured with jamid 13.7.0: look at the archives (jamid says the same of every bad one); subscribe; import
-all at once; wait for each to have loaded, for what is set before is lost without an error; set; read back. One bad archive
-is a warning and the other accounts are served; a jamid that fails is the failure of the start.
+Order, each step measured with jamid 13.7.0: look at the archives (jamid says the same of every bad one); subscribe;
+import all at once; wait for each to have loaded, for what is set before is lost without an error; set; read back. One
+bad archive is a warning and the other accounts are served; a jamid that fails is the failure of the start.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The services `jami-dbus-session` and `jami`, from `[jami]`.
 
-The bus is Jami's own: it starts nothing behind the supervisor's back and admits two users, herdd's and Jami's (the stock
-session bus would refuse root). jamid cannot live without its bus, so it requires it.
+The bus is Jami's own: it starts nothing behind the supervisor's back and admits two users, herdd's and Jami's (the
+stock session bus would refuse root). jamid cannot live without its bus, so it requires it.
 """
 
 from __future__ import annotations

@@ -74,7 +74,4 @@ class ConfigurationError(HerdError):
 
 
 # What the socket may carry, by the last word of the error's name.
-KINDS = {
-    kind.name: kind
-    for kind in (HerdError, WrongUsage, NoSuchService, NoSuchAction, NotAllowed, StartFailed)
-}
+KINDS = {kind.name: kind for kind in (HerdError, WrongUsage, NoSuchService, NoSuchAction, NotAllowed, StartFailed)}

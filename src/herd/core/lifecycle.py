@@ -156,8 +156,19 @@ class RequirementLost:
 
 
 Event = (
-    Start | Stop | Hurry | Enable | Disable | Spawned | Ready | Failed | Exited | Cleared | TimerFired
-    | Unhealthy | RequirementLost
+    Start
+    | Stop
+    | Hurry
+    | Enable
+    | Disable
+    | Spawned
+    | Ready
+    | Failed
+    | Exited
+    | Cleared
+    | TimerFired
+    | Unhealthy
+    | RequirementLost
 )
 EVENTS: tuple[type[Event], ...] = (
     Start, Stop, Hurry, Enable, Disable, Spawned, Ready, Failed, Exited, Cleared, TimerFired,
@@ -220,9 +231,7 @@ class LoseDependents:
     returns: bool
 
 
-Effect = (
-    BeginStart | CancelStart | Terminate | Kill | SetTimer | ClearTimer | AnswerStart | AnswerStop | LoseDependents
-)
+Effect = BeginStart | CancelStart | Terminate | Kill | SetTimer | ClearTimer | AnswerStart | AnswerStop | LoseDependents
 
 
 @frozen

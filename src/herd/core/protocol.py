@@ -33,9 +33,7 @@ class Call:
 
     __slots__ = ("method", "more", "oneway", "parameters")
 
-    def __init__(
-        self, method: str, parameters: dict[str, Any], *, more: bool = False, oneway: bool = False
-    ) -> None:
+    def __init__(self, method: str, parameters: dict[str, Any], *, more: bool = False, oneway: bool = False) -> None:
         self.method = method
         self.parameters = parameters
         self.more = more

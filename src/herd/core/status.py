@@ -6,8 +6,8 @@ Source: GNU Shepherd 0.10, `herd status` and `herd status SERVICE`; Emacs's daem
 
 from __future__ import annotations
 
-from datetime import datetime
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from attrs import frozen

@@ -7,6 +7,8 @@ what would be valid.
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from collections.abc import Callable
 from functools import partial
@@ -16,15 +18,16 @@ from typing import Any, get_origin
 
 import attrs
 from cattrs import Converter, ForbiddenExtraKeysError, transform_error
-from cattrs.cols import homogenous_tuple_structure_factory
+from cattrs.cols import homogenous_tuple_structure_factory, mapping_structure_factory
 from cattrs.errors import ClassValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
 from herd.core import graph
 from herd.core.errors import ConfigurationError
-from herd.core.service import Section, Service, Surroundings
+from herd.core.service import Program, Section, Service, Surroundings
 from herd.core.suggest import did_you_mean
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
 _KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
 
 
@@ -61,31 +64,48 @@ def read(tables: dict[str, Any], surroundings: Surroundings, known: dict[str, Se
             remedy = did_you_mean(name, known) or f"the tables are: {', '.join(f'[{each}]' for each in sorted(known))}"
             problems.append(f"cannot read [{name}]: there is no such table; {remedy}")
             continue
-        try:
-            services += _section(known[name], table, surroundings)
-        except ConfigurationError as error:
-            problems += error.problems
+        found, wrong = _section(known[name], table, surroundings)
+        services += found
+        problems += wrong
+    problems += _unfit_names(services)
     problems += graph.problems(services)
     if problems:
         raise ConfigurationError(problems)
     return tuple(services)
 
 
-def _section(section: Section, table: Any, surroundings: Surroundings) -> tuple[Service, ...]:
+def _section(section: Section, table: Any, surroundings: Surroundings) -> tuple[list[Service], list[str]]:
+    """The services of a section, with what is wrong in it; for a table that is wrong a stand-in of its name."""
     if section.shape == "one":
-        return section.build(structure(section.configuration, table, f"[{section.name}]"), surroundings)
+        try:
+            read = structure(section.configuration, table, f"[{section.name}]")
+            return list(section.build(read, surroundings)), []
+        except ConfigurationError as error:
+            return [_stand_in(section.name)], error.problems
     if not isinstance(table, dict) or not all(isinstance(each, dict) for each in table.values()):
-        raise ConfigurationError([f"cannot read [{section.name}]: it is written as [{section.name}.NAME]"])
+        return [], [f"cannot read [{section.name}]: it is written as [{section.name}.NAME]"]
+    named: dict[str, Any] = {}
+    stand_ins: list[Service] = []
     problems: list[str] = []
-    read: dict[str, Any] = {}
     for name, each in table.items():
         try:
-            read[name] = structure(section.configuration, each, f"[{section.name}.{name}]")
+            named[name] = structure(section.configuration, each, f"[{section.name}.{name}]")
         except ConfigurationError as error:
             problems += error.problems
-    if problems:
-        raise ConfigurationError(problems)
-    return section.build(read, surroundings)
+            stand_ins.append(_stand_in(name))
+    return [*stand_ins, *section.build(named, surroundings)], problems
+
+
+def _stand_in(name: str) -> Service:
+    """So that whoever requires a service whose table is wrong is not told that there is none."""
+    return Service(provision=(name,), program=Program(command=()))
+
+
+def _unfit_names(services: list[Service]) -> list[str]:
+    # A name is a word of the command line and the name of a log file.
+    remedy = "a name has letters, digits and . _ + @ - in it, and begins with one of the first two"
+    names = (name for service in services for name in service.provision)
+    return [f"cannot register {name!r}: {remedy}" for name in names if not _NAME.fullmatch(name)]
 
 
 def structure(kind: type[Any], table: Any, place: str) -> Any:
@@ -100,7 +120,7 @@ def structure(kind: type[Any], table: Any, place: str) -> Any:
 
 
 def _located(line: str, place: str) -> str:
-    """cattrs puts the place last, as ` @ .account[0].allowed_contacts[1]`; a reader wants it first, as it is written."""
+    """cattrs puts the place last, ` @ .account[0].allowed_contacts[1]`; a reader wants it first, as it is written."""
     text, _, where = line.rpartition(" @ ")
     key = where.lstrip(".").replace("_", "-")
     return f"cannot read {place}{f' {key}' if key else ''}: {text}"
@@ -118,6 +138,11 @@ def _explain(error: BaseException, kind: type | None) -> str:
     return str(error)
 
 
+def _without_name(text: str, name: str) -> str:
+    """What an attrs validator says, without the attribute's name: the place has it already, as TOML writes it."""
+    return text.replace(f"Length of '{name}'", "its length").replace(f"'{name}'", "it")
+
+
 def _kebab(name: str) -> str:
     return name.replace("_", "-")
 
@@ -125,12 +150,17 @@ def _kebab(name: str) -> str:
 # Strict reading: what TOML gives is what the class says; nothing is converted on the quiet.
 
 
+def _shown(value: Any) -> str:
+    """A value as TOML writes it, or nearly."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
 def _exactly(kind: type) -> Callable[[Any, type], Any]:
     def check(value: Any, _: type) -> Any:
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             return float(value)
         if type(value) is not kind:
-            raise ValueError(f"{value!r} is not {_KINDS[kind]}")
+            raise ValueError(f"{_shown(value)} is not {_KINDS[kind]}")
         return value
 
     return check
@@ -138,18 +168,35 @@ def _exactly(kind: type) -> Callable[[Any, type], Any]:
 
 def _as_path(value: Any, _: type) -> Path:
     if not isinstance(value, str) or not value.startswith("/"):
-        raise ValueError(f"{value!r} is not an absolute path in quotes")
+        raise ValueError(f"{_shown(value)} is not an absolute path in quotes")
     return Path(value)
 
 
 def _class_hook(kind: type, converter: Converter) -> Callable[[Any, Any], Any]:
-    names: dict[str, Any] = {field.name: override(rename=_kebab(field.name)) for field in attrs.fields(kind)}
+    names: dict[str, Any] = {
+        field.name: override(rename=_kebab(field.name), struct_hook=_field_hook(field, converter))
+        for field in attrs.fields(kind)
+    }
     inner: Callable[[Any, Any], Any] = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True, **names)
 
     def check(value: Any, target: Any) -> Any:
         if not isinstance(value, dict):
-            raise ValueError(f"{value!r} is not a table")
+            raise ValueError(f"{_shown(value)} is not a table")
         return inner(value, target)
+
+    return check
+
+
+def _field_hook(field: attrs.Attribute[Any], converter: Converter) -> Callable[[Any, Any], Any]:
+    def check(value: Any, target: Any) -> Any:
+        """Structured and validated key by key: the class would stop at the first that is wrong, and not say where."""
+        structured = converter.structure(value, target)
+        if field.validator is not None:
+            try:
+                field.validator(None, field, field.converter(structured) if field.converter else structured)
+            except ValueError as error:
+                raise ValueError(_without_name(str(error.args[0]), field.name)) from error
+        return structured
 
     return check
 
@@ -160,10 +207,25 @@ def _tuple_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
     def check(value: Any, target: Any) -> Any:
         # Without this a text would be read as the list of its letters.
         if not isinstance(value, list):
-            raise ValueError(f"{value!r} is not a list in brackets")
+            raise ValueError(f"{_shown(value)} is not a list in brackets")
         return inner(value, target)
 
     return check
+
+
+def _dict_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
+    inner: Callable[[Any, Any], Any] = mapping_structure_factory(kind, converter)
+
+    def check(value: Any, target: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError(f"{_shown(value)} is not a table in braces")
+        return inner(value, target)
+
+    return check
+
+
+def _is_dict(kind: Any) -> bool:
+    return get_origin(kind) is dict
 
 
 def _is_tuple(kind: Any) -> bool:
@@ -177,6 +239,7 @@ def _converter() -> Converter:
     converter.register_structure_hook(Path, _as_path)
     converter.register_structure_hook_factory(attrs.has, partial(_class_hook, converter=converter))
     converter.register_structure_hook_factory(_is_tuple, partial(_tuple_hook, converter=converter))
+    converter.register_structure_hook_factory(_is_dict, partial(_dict_hook, converter=converter))
     return converter
 
 

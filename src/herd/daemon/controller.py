@@ -18,7 +18,7 @@ import trio
 
 from herd.core import lifecycle as life
 from herd.core.errors import HerdError, StartFailed
-from herd.core.lifecycle import Event, Failure, Stage, State, Status
+from herd.core.lifecycle import Event, Failure, Stage, State
 from herd.core.service import Service
 from herd.daemon.host import ServiceHost
 from herd.daemon.log import ServiceLog

@@ -74,7 +74,7 @@ class BusConnection:
         except (trio.EndOfChannel, trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise BusError(f"cannot call {call.member}: the bus is gone") from error
         finally:
-            del self._replies[serial]
+            self._replies.pop(serial, None)
 
     async def _send(self, message: Message) -> None:
         async with self._sending:
@@ -111,8 +111,9 @@ class BusConnection:
         """Hand every message to whoever waits for it, until the bus closes."""
         try:
             async for frame in frames(self._stream):
-                self._dispatch(Unmarshaller(io.BytesIO(frame)).unmarshall())
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+                self._dispatch(_message(frame))
+        except (trio.BrokenResourceError, trio.ClosedResourceError, BusError):
+            # A bus that sends what is no message is as good as gone.
             pass
         finally:
             self._lost = True
@@ -127,8 +128,16 @@ class BusConnection:
             for send, interface, members in self._listeners:
                 if interface == message.interface and message.member in members:
                     send.send_nowait(signal)
-        elif waiting := self._replies.get(message.reply_serial):
+        elif waiting := self._replies.pop(message.reply_serial, None):
             waiting.send_nowait(message)
+
+
+def _message(frame: bytes) -> Message:
+    try:
+        return Unmarshaller(io.BytesIO(frame)).unmarshall()
+    except Exception as error:
+        # Whatever garbage makes of a reader that trusts its input.
+        raise BusError(f"cannot read a message from the bus: {error}") from error
 
 
 def _values(call: BusCall, reply: Message) -> tuple[Any, ...]:
@@ -170,7 +179,10 @@ async def connected(path: Path) -> AsyncIterator[BusConnection]:
     except OSError as error:
         raise BusError(f"cannot reach the bus at {path}: {error.strerror}") from error
     async with stream:
-        await _authenticate(stream, path)
+        try:
+            await _authenticate(stream, path)
+        except trio.BrokenResourceError as error:
+            raise BusError(f"cannot join the bus at {path}: it closed the connection") from error
         connection = BusConnection(stream)
         try:
             async with trio.open_nursery() as nursery:

@@ -12,8 +12,8 @@ import secrets
 import shutil
 import stat
 from collections import deque
-from contextlib import contextmanager, suppress
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -133,13 +133,13 @@ def clear(directory: Path, names: tuple[str, ...]) -> None:
     try:
         with opened_directory(directory) as top:
             for name in names:
-                _clear_below(top, deque(Path(name).parts))
+                _clear_below(top, Path(name).parts)
     except FileNotFoundError:
         return
 
 
-def _clear_below(directory: int, parts: deque[str]) -> None:
-    name = parts.popleft()
+def _clear_below(directory: int, parts: tuple[str, ...]) -> None:
+    name, *rest = parts
     try:
         below = os.open(name, _DIRECTORY, dir_fd=directory)
     except FileNotFoundError:
@@ -150,9 +150,9 @@ def _clear_below(directory: int, parts: deque[str]) -> None:
         os.unlink(name, dir_fd=directory)
         return
     try:
-        if parts:
-            _clear_below(below, parts)
+        if rest:
+            _clear_below(below, tuple(rest))
     finally:
         os.close(below)
-    if not parts:
+    if not rest:
         shutil.rmtree(name, dir_fd=directory)

@@ -93,5 +93,3 @@ class ServiceHost:
         else:
             return [results[index] for index in range(len(results))]
         raise failure
-
-

@@ -11,7 +11,7 @@ import os
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import trio
@@ -65,7 +65,9 @@ class ServiceLog:
                 data = os.read(output, CHUNK)
                 if not data:
                     break
-                rest = await self._take(rest + data, seen)
+                # What was taken from the pipe is kept, even if the end comes meanwhile.
+                with trio.CancelScope(shield=True):
+                    rest = await self._take(rest + data, seen)
         finally:
             # The end must not lose lines: what lies in the pipe and an unfinished last line.
             with trio.CancelScope(shield=True):
@@ -126,11 +128,10 @@ class ServiceLog:
 
 def _read_available(output: int) -> bytes:
     parts = []
-    try:
-        while part := os.read(output, CHUNK):
-            parts.append(part)
-    except (BlockingIOError, OSError):
-        pass
+    # No more than a pipe holds: one that got away might never cease to write.
+    with suppress(OSError):
+        for _ in range(MAX_LINE // CHUNK):
+            parts.append(os.read(output, CHUNK))
     return b"".join(parts)
 
 

@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-import attrs
 import click
 import trio
 
@@ -62,7 +61,11 @@ def main(
 
 
 def chosen_paths(
-    config_file: Path | None, socket: Path | None, runtime_dir: Path | None, state_dir: Path | None, log_dir: Path | None
+    config_file: Path | None,
+    socket: Path | None,
+    runtime_dir: Path | None,
+    state_dir: Path | None,
+    log_dir: Path | None,
 ) -> Paths:
     """The usual places, but for those given, which may be relative."""
     usual = default_paths(os.environ)

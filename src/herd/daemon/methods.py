@@ -57,6 +57,8 @@ class Session:
             return default
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise VarlinkError("InvalidParameter", parameter=name)
+        if isinstance(value, str) and not is_text(value):
+            raise VarlinkError("InvalidParameter", parameter=name)
         return value
 
     def required(self, name: str) -> str:
@@ -65,6 +67,11 @@ class Session:
         if value is None:
             raise VarlinkError("InvalidParameter", parameter=name)
         return str(value)
+
+
+def is_text(value: str) -> bool:
+    """Whether files, programs and D-Bus can have it: neither a NUL nor half a surrogate pair in it."""
+    return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 async def _get_info(session: Session) -> Parameters:
@@ -93,7 +100,7 @@ async def _status(session: Session) -> Parameters:
 async def _perform(session: Session) -> Parameters:
     action, service = session.required("action"), session.parameter("service", str, "root")
     arguments = session.parameter("arguments", list, [])
-    if not all(isinstance(argument, str) for argument in arguments):
+    if not all(isinstance(argument, str) and is_text(argument) for argument in arguments):
         raise VarlinkError("InvalidParameter", parameter="arguments")
     supervisor = session.supervisor
     if not session.call.more:

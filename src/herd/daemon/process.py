@@ -8,6 +8,7 @@ One that empties its environment and forks twice is found only when herdd itself
 from __future__ import annotations
 
 import ctypes
+import errno
 import grp
 import os
 import pwd
@@ -91,7 +92,8 @@ class Process:
     async def wait(self) -> Ending:
         """How it ended, as soon as it has."""
         await trio.lowlevel.wait_readable(self._pidfd)
-        result = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
+        # It has ended: this only collects it.
+        result = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)  # noqa: ASYNC222
         self._reaped = True
         assert result is not None
         if result.si_code == os.CLD_EXITED:
@@ -100,14 +102,18 @@ class Process:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to every process of the service, now and to those found later (see wait_cleared)."""
+        known = list(self._members.values())
         self._signal = number
-        if not self._reaped:
-            # The group first, in one go: its leader is ours, so the number cannot be another's.
+        if number == signal.SIGKILL and not self._reaped:
+            # The group in one go: its leader is ours, so the number cannot be another's.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
-        self._find()
-        for descriptor in self._members.values():
+        # Once to each, the main process first: many programs take a second TERM for a wish to end at once.
+        if not self._reaped:
+            _send(self._pidfd, number)
+        for descriptor in known:
             _send(descriptor, number)
+        self._find()
 
     async def wait_cleared(self) -> None:
         """After wait(): return once no process of the service is left; newcomers get the last signal too."""
@@ -183,6 +189,10 @@ def spawn(service: str, program: Program, who: Identity) -> Process:
             group=who.gid if changes_user else None,
             extra_groups=who.groups if changes_user else None,
         )
+    except ValueError as error:
+        # A NUL byte in a word, an = in the name of a variable.
+        os.close(reading)
+        raise OSError(errno.EINVAL, str(error), program.command[0]) from error
     except BaseException:
         os.close(reading)
         raise

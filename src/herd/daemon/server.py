@@ -35,7 +35,12 @@ _MAX_PATH = 107
 @contextmanager
 def sole_daemon(path: Path) -> Iterator[None]:
     """Hold the lock beside the socket. Raises HerdError, naming the daemon that answers there already."""
-    lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        lock = os.open(
+            path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+        )
+    except OSError as error:
+        raise HerdError(f"cannot listen on {path}: {error.strerror}; choose a directory that is there") from error
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -72,7 +77,7 @@ async def listening(path: Path) -> AsyncIterator[trio.SocketListener]:
     finally:
         server.close()
         with suppress(OSError):
-            path.unlink()
+            os.unlink(path)
 
 
 def _remove_stale(path: Path) -> None:
@@ -182,5 +187,8 @@ class Connection:
     async def _send(self, call: Call, data: bytes) -> None:
         if call.oneway:
             return
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        try:
             await self._stream.send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            # Its reader may not see it: it waits where many calls were sent ahead.
+            self._gone.set()

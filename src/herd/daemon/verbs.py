@@ -154,7 +154,9 @@ VERBS = {
     "stop": Verb("Stop the service, first those that require it.", _stop, access=Access.CHANGE),
     "restart": Verb("Stop the service and start it and what had required it.", _restart, access=Access.CHANGE),
     "enable": Verb("Let the service start again.", _enable, access=Access.CHANGE),
-    "disable": Verb("Let the service neither start nor respawn; a running one runs on.", _disable, access=Access.CHANGE),
+    "disable": Verb(
+        "Let the service neither start nor respawn; a running one runs on.", _disable, access=Access.CHANGE
+    ),
     "doc": Verb("Describe the service, with list-actions its actions, with an action's name that action.", _doc, 2),
 }
 

@@ -1,0 +1,194 @@
+"""herd.toml with everything wrong that can be: each mistake in its place, with what would be right, all at once."""
+
+from __future__ import annotations
+
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from support import HERDD, PATIENCE, program, short_directory
+
+from herd.core.errors import ConfigurationError
+from herd.core.service import Service, Surroundings
+from herd.daemon import config
+
+SURROUNDINGS = Surroundings(Path("/var/lib/herd"), Path("/run/herd-services"), "root", is_root=True)
+GOOD = "A" * 40
+
+
+def read(text: str) -> tuple[Service, ...]:
+    return config.read(tomllib.loads(text), SURROUNDINGS, config.sections())
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        read(text)
+    return caught.value.problems
+
+
+def test_a_right_one() -> None:
+    (service,) = read(
+        """
+        [service.web]
+        command = ["/usr/bin/web", "--port", "80"]
+        aliases = ["http"]
+        ready-line = "listening"
+        start-timeout = 5
+        respawn = false
+        environment = {A = "1"}
+        directory = "/srv"
+        """
+    )
+    assert service.provision == ("web", "http")
+    assert service.program.command == ("/usr/bin/web", "--port", "80")
+    assert service.program.directory == Path("/srv")
+    assert (service.start_timeout, service.respawn, service.ready_line) == (5.0, None, "listening")
+
+
+def test_an_empty_one_has_no_services() -> None:
+    assert read("") == ()
+
+
+def test_every_mistake_at_once() -> None:
+    text = f"""
+        jammi = 3
+        [jami]
+        auto-anwser = true
+        debug = 1
+        health-interval = -1
+        account = [{{ moderators = ["nobody", "{GOOD}"], rendezvous-point = "yes" }}]
+        [service.a]
+        command = "ls"
+        grace-period = -1
+        [service.b]
+        command = []
+        start-timeout = 0
+        requirement = ["a", "jami", "webb"]
+        [service.web]
+        command = ["x"]
+        requirement = ["datbase"]
+        [service.database]
+        command = ["x"]
+        aliases = ["web"]
+        requirement = ["web"]
+        """
+    assert sorted(problems(text)) == sorted(
+        [
+            "cannot read [jammi]: there is no such table; did you mean jami?",
+            "cannot read [jami]: unknown key auto-anwser; did you mean auto-answer?",
+            "cannot read [jami] debug: 1 is not true or false",
+            "cannot read [jami] health-interval: it must be > 0: -1.0",
+            "cannot read [jami] account[0].archive: this key is missing",
+            "cannot read [jami] account[0].moderators: 'nobody' is no fingerprint; one is 40 hexadecimal digits",
+            'cannot read [jami] account[0].rendezvous-point: "yes" is not true or false',
+            'cannot read [service.a] command: "ls" is not a list in brackets',
+            "cannot read [service.a] grace-period: it must be >= 0: -1.0",
+            "cannot read [service.b] command: its length must be >= 1: 0",
+            "cannot read [service.b] start-timeout: it must be > 0: 0.0",
+            "cannot register database: the name web is web's already; choose another",
+            "cannot start web: it requires datbase, which no service provides; did you mean database?",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("auto-start = 1", "auto-start: 1 is not true or false"),
+        ('auto-start = "yes"', 'auto-start: "yes" is not true or false'),
+        ("start-timeout = true", "start-timeout: true is not a number"),
+        ('start-timeout = "5"', 'start-timeout: "5" is not a number'),
+        ("start-timeout = nan", "start-timeout: it must be > 0: nan"),
+        ("documentation = 5", "documentation: 5 is not a text in quotes"),
+        ("documentation = 1979-05-27", 'documentation: "1979-05-27" is not a text in quotes'),
+        ('requirement = "web"', 'requirement: "web" is not a list in brackets'),
+        ("requirement = [1]", "requirement[0]: 1 is not a text in quotes"),
+        ('directory = "srv"', 'directory: "srv" is not an absolute path in quotes'),
+        ('environment = "A=1"', 'environment: "A=1" is not a table in braces'),
+        ("environment = {A = 1}", "environment['A']: 1 is not a text in quotes"),
+        ('ready-line = ["a @ b"]', 'ready-line: ["a @ b"] is not a text in quotes'),
+    ],
+)
+def test_wrong_types(line: str, problem: str) -> None:
+    assert problems(f'[service.web]\ncommand = ["x"]\n{line}') == [f"cannot read [service.web] {problem}"]
+
+
+@pytest.mark.parametrize("text", ["service = 3", "service = []", "[service]\ncommand = ['x']", "[[service]]\na = 1"])
+def test_services_have_names(text: str) -> None:
+    assert problems(text) == ["cannot read [service]: it is written as [service.NAME]"]
+
+
+def test_a_section_is_a_table() -> None:
+    assert problems("jami = 3") == ["cannot read [jami]: it is a table, written with a heading of its own"]
+
+
+def test_keys_that_resemble_none_are_answered_with_those_there_are() -> None:
+    (problem,) = problems('[service.web]\ncommand = ["x"]\nzzz = 1')
+    assert problem.startswith("cannot read [service.web]: unknown key zzz; the keys are: command, aliases, ")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../../etc/x", "a/b", "-f", ".hidden", "é", "a\\nb"])
+def test_names_that_no_log_file_could_have(name: str) -> None:
+    (problem,) = problems(f'[service."{name}"]\ncommand = ["x"]')
+    assert "a name has letters, digits" in problem
+
+
+def test_a_circle() -> None:
+    tables = [program(name, "x", requirement=[need]) for name, need in (("a", "b"), ("b", "c"), ("c", "a"))]
+    (problem,) = problems("".join(tables))
+    assert problem.startswith("cannot order the services: ")
+    assert problem.endswith(" require each other in a circle; remove one requirement")
+    assert problem.count(" -> ") == 3
+
+
+@pytest.mark.parametrize("name", ["root", "shepherd"])
+def test_roots_names_are_taken(name: str) -> None:
+    assert problems(program(name, "x")) == [f"cannot register {name}: the name {name} is root's already; choose another"]
+
+
+def test_fingerprints_of_either_case_are_taken() -> None:
+    text = f'[[jami.account]]\narchive = "/a"\nallowed-contacts = ["{GOOD}", "{GOOD.lower()}"]'
+    assert [service.name for service in read(text)] == ["jami-dbus-session", "jami"]
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    def problem(path: Path) -> str:
+        with pytest.raises(ConfigurationError) as caught:
+            config.load(path, SURROUNDINGS)
+        return caught.value.message
+
+    assert problem(tmp_path / "none").endswith("there is no such file; write it (man herd.toml), or name another with --config")
+    assert problem(tmp_path) == f"cannot read {tmp_path}: Is a directory"
+    broken = tmp_path / "herd.toml"
+    broken.write_text("[service.web\n")
+    assert problem(broken).startswith(f"cannot read {broken}: it is not TOML: ")
+    assert "line 1" in problem(broken)
+    broken.write_bytes(b'[service.web]\ncommand = ["\xff"]')
+    assert problem(broken).startswith(f"cannot read {broken}: it is not TOML: ")
+
+
+def check(directory: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    places = [f"--{name}-dir={directory / name}" for name in ("runtime", "state", "log")]
+    command = [*HERDD, f"--config={directory / 'herd.toml'}", *places, *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+
+def test_check_says_that_it_is_right_and_starts_nothing() -> None:
+    with short_directory() as directory:
+        (directory / "herd.toml").write_text(program("web", f"touch {directory}/started") + program("db", "x"))
+        found = check(directory, "--check")
+        assert (found.returncode, found.stderr) == (0, "")
+        assert found.stdout == f"{directory}/herd.toml is right: web, db\n"
+        assert [each.name for each in directory.iterdir()] == ["herd.toml"]
+
+
+@pytest.mark.parametrize("options", [(), ("--check",)])
+def test_a_wrong_one_starts_nothing(options: tuple[str, ...]) -> None:
+    with short_directory() as directory:
+        (directory / "herd.toml").write_text(program("web", f"touch {directory}/started") + program("db", "x", port=1, go=2))
+        found = check(directory, *options)
+        assert (found.returncode, found.stdout) == (1, "")
+        assert found.stderr.startswith("herdd: cannot read [service.db]: unknown key go; ")
+        assert "unknown key port; " in found.stderr
+        assert [each.name for each in directory.iterdir()] == ["herd.toml"]

@@ -1,0 +1,237 @@
+"""Real children on a real clock: what a program is given, and that nothing of it is left.
+
+The test's own process is the subreaper here, as herdd is.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from signal import SIGKILL, SIGTERM, SIGUSR1
+from typing import Any
+
+import psutil
+import pytest
+import trio
+
+from herd.core.service import Program
+from herd.daemon.process import MARK, Identity, Process, become_subreaper, identity, reap_orphans, spawn
+
+is_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes users")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def subreaper() -> None:
+    become_subreaper()
+
+
+@pytest.fixture(autouse=True)
+def no_child_is_left() -> Iterator[None]:
+    before = {child.pid for child in psutil.Process().children()}
+    yield
+    reap_orphans([])
+    assert [child for child in psutil.Process().children() if child.pid not in before] == []
+
+
+def program(script: str, **keys: Any) -> Program:
+    return Program(command=("/bin/sh", "-c", script), **keys)
+
+
+@asynccontextmanager
+async def running(what: Program) -> AsyncIterator[Process]:
+    """The program; ended at once if the test has not seen to it."""
+    process = await trio.to_thread.run_sync(spawn, "web", what, identity(what))
+    try:
+        with trio.fail_after(20):
+            yield process
+    finally:
+        process.signal(SIGKILL)
+        if not process._reaped:
+            await process.wait()
+        await process.wait_cleared()
+        process.close()
+
+
+async def read(process: Process) -> str:
+    """All that the program prints, until every copy of its output is closed."""
+    parts = []
+    while True:
+        await trio.lowlevel.wait_readable(process.output)
+        if not (part := os.read(process.output, 4096)):
+            return b"".join(parts).decode()
+        parts.append(part)
+
+
+async def line(process: Process) -> str:
+    """The next line it prints."""
+    text = ""
+    while not text.endswith("\n"):
+        await trio.lowlevel.wait_readable(process.output)
+        text += os.read(process.output, 1).decode()
+    return text.rstrip("\n")
+
+
+async def output(script: str, **keys: Any) -> list[str]:
+    async with running(program(script, **keys)) as process:
+        lines = (await read(process)).splitlines()
+        assert (await process.wait()).code == 0
+        return lines
+
+
+async def test_a_session_of_its_own() -> None:
+    # Field 4 of /proc/PID/stat is the parent, then process group and session.
+    (words,) = await output("cat /proc/$$/stat")
+    pid, _, _, parent, group, session, terminal = words.split()[:7]
+    assert (parent, group, session, terminal) == (str(os.getpid()), pid, pid, "0")
+
+
+async def test_a_clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "of whoever started herdd")
+    lines = await output("exec /usr/bin/env", environment={"PORT": "80", "LANG": "de_DE.UTF-8"})
+    found = dict(each.split("=", 1) for each in lines)
+    who = pwd.getpwuid(os.geteuid())
+    assert len(found.pop(MARK)) == 32
+    assert found.pop("PATH").endswith("/usr/bin:/sbin:/bin")
+    assert found.pop("PWD", "/") == "/"
+    assert found == {
+        "PORT": "80", "LANG": "de_DE.UTF-8", "HERD_SERVICE": "web",
+        "HOME": who.pw_dir, "USER": who.pw_name, "LOGNAME": who.pw_name,
+    }  # fmt: skip
+
+
+async def test_three_descriptors_and_no_more() -> None:
+    # Of herdd's: an inheritable one, as a careless library leaves it.
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)
+    try:
+        listing = await output("exec ls -l /proc/self/fd")
+    finally:
+        os.close(reading)
+        os.close(writing)
+    found = dict(each.split()[-3::2] for each in listing if " -> " in each)
+    # The one more is the directory that ls itself reads.
+    assert found.pop("3").startswith("/proc/")
+    assert found == {"0": "/dev/null", "1": found["2"], "2": found["1"]}
+    assert found["1"].startswith("pipe:")
+
+
+async def test_umask_and_directory(tmp_path: Path) -> None:
+    assert await output("umask; pwd") == ["0077", "/"]
+    assert await output("umask; pwd", umask=0o027, directory=tmp_path) == ["0027", str(tmp_path)]
+
+
+@is_root
+async def test_the_user_and_no_group_but_its_own() -> None:
+    nobody = pwd.getpwnam("nobody")
+    lines = await output("id -u; id -g; sed -n 's/^Groups:\\s*//p' /proc/self/status; echo $HOME", user="nobody")
+    assert lines == [str(nobody.pw_uid), str(nobody.pw_gid), "", nobody.pw_dir]
+
+
+@is_root
+async def test_named_groups() -> None:
+    lines = await output("id -gn; id -Gn", user="nobody", group="daemon", supplementary_groups=("audio", "video"))
+    assert (lines[0], sorted(lines[1].split())) == ("daemon", ["audio", "daemon", "video"])
+
+
+@pytest.mark.parametrize(
+    ("keys", "remedy"), [({"user": "no-one"}, "useradd"), ({"group": "no-group"}, "groupadd --system no-group")]
+)
+def test_a_missing_user_or_group_says_how_to_make_it(keys: dict[str, Any], remedy: str) -> None:
+    with pytest.raises(LookupError, match=remedy):
+        identity(program("true", **keys))
+
+
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [
+        (Program(command=("/no/such/program",)), FileNotFoundError),
+        (Program(command=("no-such-program",)), FileNotFoundError),
+        (Program(command=("/etc/passwd",)), PermissionError),
+        (program("true", directory=Path("/no/such/directory")), FileNotFoundError),
+        (Program(command=("/bin/echo", "a\0b")), OSError),
+        (program("true", environment={"A=B": "c"}), OSError),
+    ],
+)
+def test_what_cannot_be_executed(what: Program, error: type[OSError]) -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    with pytest.raises(error) as caught:
+        spawn("web", what, Identity("me", os.geteuid(), os.getegid(), (), "/"))
+    assert caught.value.strerror
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+async def test_endings() -> None:
+    async with running(program("exit 7")) as process:
+        ending = await process.wait()
+        assert (ending.code, ending.signal) == (7, None)
+    async with running(program("kill -9 $$")) as process:
+        ending = await process.wait()
+        assert (ending.code, ending.signal) == (None, SIGKILL)
+
+
+async def test_each_process_gets_a_signal_once(tmp_path: Path) -> None:
+    # The child says each TERM that it gets; a USR1 after them is the last that it waits for.
+    child = tmp_path / "child"
+    child.write_text("import signal\n"
+        "wanted = {signal.SIGTERM, signal.SIGUSR1}\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, wanted)\n"
+        "print('ready', flush=True)\n"
+        "while (number := signal.sigwait(wanted)) != signal.SIGUSR1:\n"
+        "    print('TERM', flush=True)\n")  # fmt: skip
+    async with running(program(f"trap '' TERM; {sys.executable} {child} & wait; wait")) as process:
+        assert await line(process) == "ready"
+        (below,) = psutil.Process(process.pid).children()
+        process.signal(SIGTERM)
+        assert await line(process) == "TERM"
+        below.send_signal(SIGUSR1)
+        assert await read(process) == ""
+
+
+async def test_descendants_that_left_the_session_end_too() -> None:
+    # setsid --fork forks and its parent exits: the sleeper is an orphan in a session of its own.
+    async with running(program("setsid sleep 1000 & setsid --fork sleep 1001; echo ready; wait")) as process:
+        assert await line(process) == "ready"
+        process.signal(SIGTERM)
+        assert (await process.wait()).signal == SIGTERM
+        await process.wait_cleared()
+        assert await read(process) == ""
+
+
+async def test_what_a_main_process_leaves_is_found_and_waited_for() -> None:
+    async with running(program("setsid --fork sh -c 'trap \"\" TERM; echo here; sleep 1000'; exit 0")) as process:
+        assert await line(process) == "here"
+        assert (await process.wait()).code == 0
+        process.signal(SIGTERM)
+        with trio.CancelScope() as waiting:
+            waiting.cancel()
+            await process.wait_cleared()
+        assert waiting.cancelled_caught
+        process.signal(SIGKILL)
+        await process.wait_cleared()
+        assert await read(process) == ""
+
+
+async def test_another_services_orphans_are_left_alone() -> None:
+    script = "setsid --fork sleep 1000; echo ready; exec sleep 1000"
+    async with running(program(script)) as mine, running(program(script)) as other:
+        assert [await line(mine), await line(other)] == ["ready", "ready"]
+        mine.signal(SIGTERM)
+        await mine.wait()
+        await mine.wait_cleared()
+        assert psutil.Process(other.pid).is_running()
+        orphans = [child for child in psutil.Process().children() if child.name() == "sleep" and child.pid != other.pid]
+        assert len([child for child in orphans if child.status() != psutil.STATUS_ZOMBIE]) == 1
+
+
+async def test_ended_orphans_are_collected_but_not_what_is_awaited() -> None:
+    async with running(program("setsid --fork true; exec sleep 1000")) as process:
+        with trio.fail_after(10):
+            while not (orphans := [each for each in psutil.Process().children() if each.pid != process.pid]):
+                await trio.sleep(0)
+        os.waitid(os.P_PID, orphans[0].pid, os.WEXITED | os.WNOWAIT)
+        reap_orphans([process.pid])
+        assert [each.pid for each in psutil.Process().children()] == [process.pid]

@@ -1,0 +1,171 @@
+"""What surrounds a controller, played: no process, no file, no bus, so that the clock may be a fake one.
+
+A fake process does what its script says: it prints what a test lets it print, and ends when told to, or not.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from signal import SIGKILL, SIGTERM, Signals
+from typing import Any
+
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from herd.core.errors import StartFailed
+from herd.core.lifecycle import Ending, State, Status
+from herd.core.service import Program, Service
+from herd.daemon.controller import Controller
+from herd.daemon.host import ServiceHost
+from herd.daemon.log import ServiceLog
+from herd.daemon.process import Identity, Process
+
+NOBODY = Identity("nobody", 65534, 65534, (), "/")
+_PIDS = itertools.count(1000)
+
+
+class FakeProcess(Process):
+    """Ends on TERM if it is obedient, on KILL always; with a `lasting` child it is cleared later than it exits."""
+
+    def __init__(self, *, obedient: bool = True, lasting: bool = False) -> None:
+        pid = next(_PIDS)
+        super().__init__(pid, pid, -1, "")
+        self.born = trio.current_time()
+        self.signals: list[tuple[float, Signals]] = []
+        self.exited, self.cleared = trio.Event(), trio.Event()
+        self.ending = Ending(0, None, 0.0)
+        self.closed = False
+        self.print, self.printed = trio.open_memory_channel[str](float("inf"))
+        self._obedient, self._lasting = obedient, lasting
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        self.print.send_nowait(line)
+
+    def end(self, code: int | None = 0, signal: int | None = None) -> None:
+        """Let it exit, and be cleared unless a child lasts."""
+        self.ending = Ending(code, signal, 0.0)
+        self.exited.set()
+        if not self._lasting:
+            self.cleared.set()
+
+    async def wait(self) -> Ending:
+        await self.exited.wait()
+        return self.ending
+
+    def signal(self, number: Signals) -> None:
+        self.signals.append((trio.current_time(), number))
+        if number == SIGKILL or self._obedient:
+            self.end(None, number)
+        if number == SIGKILL:
+            self.cleared.set()
+
+    async def wait_cleared(self) -> None:
+        await self.cleared.wait()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeLog(ServiceLog):
+    """Shows what the fake processes print and keeps none of it."""
+
+    def __init__(self, around: FakeSurroundings) -> None:
+        super().__init__("web", Path("/nowhere"))
+        self._around = around
+
+    async def capture(self, output: int, seen: Callable[[str], None]) -> None:
+        process = next(each for each in self._around.processes if each.pid == output)
+        async for line in process.printed:
+            seen(line)
+
+
+class FakeSurroundings:
+    """The daemon around one controller; a test sets what it shall meet (controller.Surroundings)."""
+
+    def __init__(self) -> None:
+        self.make: Callable[[], FakeProcess] = FakeProcess
+        self.processes: list[FakeProcess] = []
+        self.statuses: list[Status] = []
+        self.said: list[str] = []
+        self.lost: list[bool] = []
+        self.requirement_error: StartFailed | None = None
+        self.prepare_error: Exception | None = None
+        self.spawn_error: OSError | None = None
+        # While it is not set, execution takes its time.
+        self.may_spawn = trio.Event()
+        self.may_spawn.set()
+
+    @property
+    def process(self) -> FakeProcess:
+        """The last one that was spawned."""
+        return self.processes[-1]
+
+    async def start_requirements(self, name: str) -> None:
+        if self.requirement_error is not None:
+            raise self.requirement_error
+
+    async def prepare(self, service: Service) -> Identity:
+        if self.prepare_error is not None:
+            raise self.prepare_error
+        return NOBODY
+
+    async def spawn(self, service: Service, who: Identity) -> Process:
+        # Like a thread that is not abandoned.
+        with trio.CancelScope(shield=True):
+            await self.may_spawn.wait()
+        if self.spawn_error is not None:
+            raise self.spawn_error
+        self.processes.append(self.make())
+        return self.process
+
+    async def join_bus(self, service: Service, host: ServiceHost, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        await trio.sleep_forever()
+
+    def lose_dependents(self, name: str, *, returns: bool) -> None:
+        self.lost.append(returns)
+
+    def changed(self, controller: Controller, before: State) -> None:
+        if controller.state.status is not before.status:
+            self.statuses.append(controller.state.status)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+async def controlled(nursery: trio.Nursery, around: FakeSurroundings, **keys: Any) -> Controller:
+    """The controller of a service `web` with those attributes, its task running."""
+    service = Service(provision=("web",), program=Program(command=("/bin/web",), package="webd"), **keys)
+    controller = Controller(service, FakeLog(around), around)
+    nursery.start_soon(controller.run)
+    await wait_all_tasks_blocked()
+    return controller
+
+
+async def begin(nursery: trio.Nursery, procedure: Callable[[], Any]) -> list[str]:
+    """Run a start or a stop beside the test, as far as it goes by itself; the list gets how it ended."""
+    outcome: list[str] = []
+
+    async def run() -> None:
+        try:
+            await procedure()
+        except StartFailed as error:
+            outcome.append(error.message)
+        else:
+            outcome.append("done")
+
+    nursery.start_soon(partial(run))
+    await wait_all_tasks_blocked()
+    return outcome
+
+
+def numbers(process: FakeProcess) -> list[Signals]:
+    """The signals it got, in order."""
+    return [number for _, number in process.signals]
+
+
+TERM, KILL = SIGTERM, SIGKILL

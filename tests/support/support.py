@@ -1,0 +1,254 @@
+"""A real herdd for a test: in a short directory of its own, ended at the end, nothing of it left behind.
+
+Rules: a test waits for what herdd says (a line, a change on the Watch stream), never for a time; whatever it waits for
+has a deadline, after which it fails with what was seen last. The daemon's first line on standard error announces that its
+socket answers. The test's process is the subreaper of whatever herdd would leave.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+
+from herd.core.protocol import MAX_REPLY, Call, FrameBuffer
+from herd.daemon.process import MARK, become_subreaper
+
+# As long as any single wait may take; a machine under load needs more than a quiet one.
+PATIENCE = 30.0
+INTERFACE = "org.herdctl.Supervisor"
+HERD = (sys.executable, "-c", "from herdctl.cli import main; main()")
+HERDD = (sys.executable, "-m", "herd.daemon.main")
+
+
+def toml(value: Any) -> str:
+    """A value as TOML writes it."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {toml(each)}" for key, each in value.items()) + "}"
+    return json.dumps(value)
+
+
+def program(name: str, script: str | list[str], **keys: Any) -> str:
+    """The table of a service that runs a shell script, or the words of a command; the keys with underscores."""
+    command = ["/bin/sh", "-c", script] if isinstance(script, str) else script
+    lines = [f"{key.replace('_', '-')} = {toml(value)}" for key, value in {"command": command, **keys}.items()]
+    return "\n".join([f"[service.{name}]", *lines]) + "\n"
+
+
+class Wire:
+    """A connection to the socket, message by message."""
+
+    def __init__(self, path: Path) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(PATIENCE)
+        self.socket.connect(os.fspath(path))
+        self._frames: list[bytes] = []
+        self._buffer = FrameBuffer(MAX_REPLY)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.socket.close()
+
+    def send(self, method: str, *, more: bool = False, oneway: bool = False, **parameters: Any) -> None:
+        """A call; a method without a dot is the supervisor's."""
+        name = method if "." in method else f"{INTERFACE}.{method}"
+        self.socket.sendall(Call(name, parameters, more=more, oneway=oneway).encode())
+
+    def receive(self) -> dict[str, Any] | None:
+        """The next reply, or None where the other end has closed."""
+        while not self._frames:
+            try:
+                data = self.socket.recv(65536)
+            except ConnectionResetError:
+                return None
+            if not data:
+                return None
+            self._frames += self._buffer.feed(data)
+        reply: dict[str, Any] = json.loads(self._frames.pop(0))
+        return reply
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """The reply to a call."""
+        self.send(method, **parameters)
+        reply = self.receive()
+        assert reply is not None, f"no reply to {method}"
+        return reply
+
+
+class Daemon:
+    """A herdd that runs, and where it keeps what. Made by `herdd`."""
+
+    def __init__(self, directory: Path, options: tuple[str, ...]) -> None:
+        self.directory = directory
+        self.config = directory / "herd.toml"
+        self.runtime_dir, self.state_dir, self.log_dir = directory / "run", directory / "state", directory / "log"
+        self.services_dir = directory / "run-services"
+        self.socket = self.runtime_dir / "socket"
+        self.lines: list[str] = []
+        self._said = threading.Condition()
+        self.process = subprocess.Popen(
+            [*HERDD, *self.arguments, *options],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def arguments(self) -> list[str]:
+        """The options that name its places."""
+        places = {"config": self.config, "runtime-dir": self.runtime_dir}
+        places |= {"state-dir": self.state_dir, "log-dir": self.log_dir}
+        return [f"--{option}={path}" for option, path in places.items()]
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr as stream:
+            for line in stream:
+                with self._said:
+                    self.lines.append(line.rstrip("\n"))
+                    self._said.notify_all()
+
+    def said(self, text: str, count: int = 1) -> str:
+        """The line of standard error that holds `text` the `count`th time, once it is there."""
+        with self._said:
+            found = self._said.wait_for(lambda: [each for each in self.lines if text in each][count - 1 :], PATIENCE)
+            assert found, f"herdd did not say {text!r}, but:\n" + "\n".join(self.lines)
+            return found[0]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What `herd` finds this daemon by; nothing of the terminal that runs the tests."""
+        return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HERD_SOCKET": str(self.socket)}
+
+    def herd(self, *words: str, user: int | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run `herd` to its end, as another uid on request."""
+        return subprocess.run(
+            [*HERD, *words],
+            env=self.environment | environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=2 * PATIENCE, user=user, group=user, extra_groups=None if user is None else [], check=False,
+        )  # fmt: skip
+
+    def wire(self) -> Wire:
+        """A connection to its socket."""
+        return Wire(self.socket)
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """The reply to one call on a connection of its own."""
+        with self.wire() as wire:
+            return wire.call(method, **parameters)
+
+    def status(self, service: str) -> dict[str, Any]:
+        """The facts of a service as it is now."""
+        facts: dict[str, Any] = self.call("Status", service=service)["parameters"]["services"][0]
+        return facts
+
+    def until(self, service: str, condition: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        """The facts of a service once they are as wanted: now, or at a change to come."""
+        deadline = time.monotonic() + PATIENCE
+        facts: dict[str, Any] = {}
+        with self.wire() as wire:
+            wire.send("Watch", more=True, service=service)
+            while (left := deadline - time.monotonic()) > 0:
+                wire.socket.settimeout(left)
+                with suppress(TimeoutError):
+                    reply = wire.receive()
+                    assert reply is not None, "herdd ended"
+                    facts = reply["parameters"]["service"]
+                    if condition(facts):
+                        return facts
+        raise AssertionError(f"{service} did not come to be as wanted, but is {facts}")
+
+    def until_status(self, service: str, status: str) -> dict[str, Any]:
+        """The facts of a service once it is stopped, starting, running or stopping."""
+        return self.until(service, lambda facts: facts["status"] == status)
+
+    def log(self, service: str) -> str:
+        """A service's log file."""
+        return (self.log_dir / f"{service}.log").read_text()
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Let a signal end it; the exit status."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Its exit status, once it has ended and all it said was read."""
+        status = self.process.wait(2 * PATIENCE)
+        self._reader.join(PATIENCE)
+        return status
+
+
+@contextmanager
+def short_directory() -> Iterator[Path]:
+    """A directory whose sockets' paths are short enough (107 bytes), open for other users to pass through."""
+    directory = Path(tempfile.mkdtemp(prefix="herd-", dir="/tmp"))
+    directory.chmod(0o755)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory)
+
+
+@contextmanager
+def herdd(config: str, *options: str, directory: Path | None = None) -> Iterator[Daemon]:
+    """A daemon whose socket answers; afterwards it is told to end, has to end well, and leaves no process."""
+    become_subreaper()
+    with ExitStack() as stack:
+        place = directory or stack.enter_context(short_directory())
+        (place / "herd.toml").write_text(config)
+        daemon = Daemon(place, options)
+        try:
+            daemon.said(" listens on ")
+            yield daemon
+            left = psutil.Process(daemon.process.pid).children(recursive=True) if daemon.process.poll() is None else []
+            if daemon.process.poll() is None:
+                daemon.process.terminate()
+            assert daemon.wait() == 0, "\n".join(daemon.lines)
+            assert not (alive := [each for each in left if _lives(each)]), alive
+            assert not (orphans := _marked_children()), orphans
+        except BaseException as error:
+            error.add_note("herdd said:\n" + "\n".join(daemon.lines[-30:]))
+            raise
+        finally:
+            _end_at_once(daemon.process)
+
+
+def _lives(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def _marked_children() -> list[psutil.Process]:
+    """What an ended herdd left to us, its subreaper."""
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):
+            if MARK in child.environ():
+                found.append(child)
+    return found
+
+
+def _end_at_once(process: subprocess.Popen[str]) -> None:
+    """After a test that failed: no process of it may disturb the next."""
+    if process.poll() is None:
+        with suppress(psutil.Error):
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+        process.kill()
+        process.wait()
