@@ -58,7 +58,7 @@ async def running(what: Program) -> AsyncIterator[Process]:
 
 async def read(process: Process) -> str:
     """All that the program prints, until every copy of its output is closed."""
-    parts = []
+    parts: list[bytes] = []
     while True:
         await trio.lowlevel.wait_readable(process.output)
         if not (part := os.read(process.output, 4096)):

@@ -47,7 +47,7 @@ def _parse(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             return tomllib.load(file)
     except FileNotFoundError:
-        remedy = "write it (man herd.toml), or name another with --config"
+        remedy = "write one, with [jami] as its first line for a start, or name another with --config"
         raise ConfigurationError([f"cannot read {path}: there is no such file; {remedy}"]) from None
     except OSError as error:
         raise ConfigurationError([f"cannot read {path}: {error.strerror}"]) from error
@@ -191,9 +191,10 @@ def _field_hook(field: attrs.Attribute[Any], converter: Converter) -> Callable[[
     def check(value: Any, target: Any) -> Any:
         """Structured and validated key by key: the class would stop at the first that is wrong, and not say where."""
         structured = converter.structure(value, target)
+        convert: Any = field.converter
         if field.validator is not None:
             try:
-                field.validator(None, field, field.converter(structured) if field.converter else structured)
+                field.validator(None, field, convert(structured) if convert else structured)
             except ValueError as error:
                 raise ValueError(_without_name(str(error.args[0]), field.name)) from error
         return structured

@@ -134,10 +134,11 @@ class BusConnection:
 
 def _message(frame: bytes) -> Message:
     try:
-        return Unmarshaller(io.BytesIO(frame)).unmarshall()
+        message: Message = Unmarshaller(io.BytesIO(frame)).unmarshall()
     except Exception as error:
         # Whatever garbage makes of a reader that trusts its input.
         raise BusError(f"cannot read a message from the bus: {error}") from error
+    return message
 
 
 def _values(call: BusCall, reply: Message) -> tuple[Any, ...]:
