@@ -99,12 +99,13 @@ def _log(request: Request, path: str) -> int:
     parameters: dict[str, Any] = {"service": request.service, "follow": request.follow}
     if request.lines is not None:
         parameters["lines"] = request.lines
+    terminal = Terminal(plain=request.json)
     for answer in client.calls(path, "Log", parameters):
         for line in answer.get("lines") or ():
             if request.json:
                 _print_json({"line": line})
             else:
-                print(line)
+                terminal.text(f"{line}\n")
         sys.stdout.flush()
     return 0
 

@@ -17,9 +17,12 @@ class Terminal:
         self._colours = not dumb and sys.stdout.isatty()
         self._moves = not dumb and sys.stderr.isatty()
         self._in_progress = False
+        self._is_terminal = sys.stdout.isatty()
 
     def text(self, text: str) -> None:
         """An action's text, its headings bold; those of failures red."""
+        if self._is_terminal:
+            text = harmless(text)
         if self._colours:
             text = "".join(map(_dressed, text.splitlines(keepends=True)))
         sys.stdout.write(text)
@@ -36,6 +39,11 @@ class Terminal:
         if self._in_progress:
             sys.stderr.write(_CLEAR_LINE)
             sys.stderr.flush()
+
+
+def harmless(text: str) -> str:
+    """Text that others chose, without what would steer a terminal: control characters become visible."""
+    return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in text)
 
 
 def _dressed(line: str) -> str:

@@ -119,7 +119,8 @@ class ServiceLog:
         send, receive = trio.open_memory_channel[str](FOLLOWER_BUFFER)
         self._followers.add(send)
         try:
-            async with receive:
+            # Not async: between its end and the next line no other task may publish.
+            with receive:
                 yield receive
         finally:
             self._followers.discard(send)

@@ -135,9 +135,17 @@ def _make_directories(paths: Paths) -> None:
     }
     for directory, mode in modes.items():
         try:
-            files.make_directory(directory, mode, uid, gid)
+            _make_or_check(directory, mode, uid, gid)
         except OSError as error:
             raise HerdError(f"cannot use the directory {directory}: {error.strerror}") from error
+
+
+def _make_or_check(directory: Path, mode: int, uid: int, gid: int) -> None:
+    """A directory that is there keeps its mode: it may have been made by a package, or be one that others share."""
+    if not directory.exists():
+        files.make_directory(directory, mode, uid, gid)
+    elif directory.stat().st_mode & 0o022:
+        raise HerdError(f"cannot use the directory {directory}: others may write there; choose one of herdd's own")
 
 
 async def _reap(ended: AsyncIterator[int], supervisor: Supervisor) -> None:

@@ -1,0 +1,87 @@
+"""Real account archives, made once by a real jamid, and a herdd that only looks at them.
+
+The archives are what an administrator would have exported: `dummy` and `other` as they come, `own` with settings and a
+contact of its own, `resting` while it was disabled, `secret` with a password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trio
+from jami import FRIEND, STRANGER, Archive, table, tools
+from support import Daemon, herdd, short_directory
+
+_NAMES = ("dummy", "other", "own", "resting")
+
+
+@pytest.fixture(scope="session")
+def archives() -> Iterator[dict[str, Archive]]:
+    """Archives by name."""
+    with short_directory() as directory:
+        yield trio.run(_made, directory)
+
+
+async def _made(directory: Path) -> dict[str, Archive]:
+    make = tools()
+    home = directory / "home"
+    home.mkdir()
+    found: dict[str, Archive] = {}
+    async with make.private_jamid(home) as jami:
+        for name in _NAMES:
+            base = {"Account.type": "RING", "Account.alias": name, "Account.displayName": name}
+            account = await make.loaded(jami, base)
+            details = await jami.details(account)
+            if name == "own":
+                changes = {"Account.rendezVous": "true", "Account.peerDiscovery": "false", "RingNS.uri": "ns.example"}
+                await jami.set_details(account, details | changes)
+                await jami.add_contact(account, FRIEND)
+            if name == "resting":
+                await jami.set_details(account, details | {"Account.enable": "false"})
+            found[name] = Archive(directory / f"{name}.gz", details["Account.username"], name)
+            await make.export(jami, account, found[name].path)
+            if name == "other":
+                found["secret"] = Archive(directory / "secret.gz", found[name].fingerprint, "secret")
+                await make.export(jami, account, found["secret"].path, "a password")
+    return found
+
+
+@pytest.fixture(scope="session")
+def crowd() -> Iterator[list[Archive]]:
+    """Twenty archives; they take jamid half a minute."""
+    with short_directory() as directory:
+        names = [f"member{number}" for number in range(20)]
+        made = trio.run(tools().make, directory, names)
+        yield [Archive(directory / f"{name}.gz", made[name], name) for name in names]
+
+
+@pytest.fixture(scope="session")
+def provisioned(archives: dict[str, Archive]) -> Iterator[Daemon]:
+    """A daemon with two accounts that have every key and two that have none; tests leave it as they found it."""
+    everything = {
+        "allowed_contacts": [STRANGER, FRIEND.upper()],
+        "moderators": [FRIEND],
+        "rendezvous_point": True,
+        "peer_discovery": False,
+        "bootstrap_hostnames": ["127.0.0.1:9", "[::1]:9"],
+        "name_server_uri": "https://names.example",
+    }
+    opposite = {
+        "allowed_contacts": [],
+        "moderators": [],
+        "rendezvous_point": False,
+        "peer_discovery": True,
+        "bootstrap_hostnames": ["127.0.0.1:9"],
+        "name_server_uri": "",
+    }
+    config = table(
+        {"archive": archives["dummy"].path, **everything},
+        {"archive": archives["other"].path, **opposite},
+        {"archive": archives["own"].path},
+        {"archive": archives["resting"].path},
+    )
+    with herdd(config) as daemon:
+        daemon.until_status("jami", "running")
+        yield daemon
