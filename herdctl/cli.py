@@ -11,32 +11,12 @@ import sys
 
 from herd.core.errors import HerdError
 from herdctl import client
+from herdctl.request import Request
 from herdctl.terminal import Terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-
-class Request:
-    """What the command line asks for."""
-
-    def __init__(
-        self,
-        words: list[str],
-        *,
-        socket: str | None = None,
-        json: bool = False,
-        follow: bool = False,
-        lines: int | None = None,
-    ) -> None:
-        self.action = words[0]
-        self.service = words[1] if len(words) > 1 else "root"
-        self.arguments = words[2:]
-        self.socket = socket
-        self.json = json
-        self.follow = follow
-        self.lines = lines
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import herd
-from herdctl.cli import Request
+from herdctl.request import Request
 
 _SETTINGS: dict[str, Any] = {
     "help_option_names": ["-h", "--help"],

@@ -15,7 +15,7 @@ import trio
 from archives import make
 
 # A socket's path has at most 107 bytes, and Jami's own user must be able to pass through: not below a home.
-DIRECTORY = Path("/tmp/herd-demo") if os.geteuid() == 0 else Path(f"/tmp/herd-demo-{os.geteuid()}")
+USUAL = Path("/tmp/herd-demo") if os.geteuid() == 0 else Path(f"/tmp/herd-demo-{os.geteuid()}")
 
 _CONFIGURATION = """\
 [jami]
@@ -26,13 +26,12 @@ rendezvous-point = true
 """
 
 
-def prepared() -> Path:
-    """The directory, nobody else's to write in. Ends the program if it is somebody else's."""
-    DIRECTORY.mkdir(mode=0o755, exist_ok=True)
-    status = DIRECTORY.lstat()
-    if DIRECTORY.is_symlink() or status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        sys.exit(f"cannot use {DIRECTORY}: others could write there; remove it and try again")
-    return DIRECTORY
+def prepare(directory: Path) -> None:
+    """Make the directory, nobody else's to write in. Ends the program if it is somebody else's."""
+    directory.mkdir(mode=0o755, exist_ok=True)
+    status = directory.lstat()
+    if directory.is_symlink() or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        sys.exit(f"cannot use {directory}: others could write there; remove it and try again")
 
 
 def configuration(directory: Path) -> Path:
@@ -48,7 +47,8 @@ def configuration(directory: Path) -> Path:
 
 def main() -> None:
     """Prepare, say what to try, and become herdd."""
-    directory = prepared()
+    directory = Path(sys.argv[1]) if len(sys.argv) > 1 else USUAL
+    prepare(directory)
     config = Path(os.environ["CONFIG"]) if os.environ.get("CONFIG") else configuration(directory)
     herd = Path(sys.executable).with_name("herd")
     print(f"configuration: {config}")

@@ -1,0 +1,24 @@
+"""What a command line asks for, once it is read."""
+
+from __future__ import annotations
+
+
+class Request:
+    """What the command line asks for."""
+
+    def __init__(
+        self,
+        words: list[str],
+        *,
+        socket: str | None = None,
+        json: bool = False,
+        follow: bool = False,
+        lines: int | None = None,
+    ) -> None:
+        self.action = words[0]
+        self.service = words[1] if len(words) > 1 else "root"
+        self.arguments = words[2:]
+        self.socket = socket
+        self.json = json
+        self.follow = follow
+        self.lines = lines
