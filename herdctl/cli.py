@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from herd.core.errors import HerdError
+from herd.core.errors import HerdError, WrongUsage
 from herdctl import client
 from herdctl.request import Request
 from herdctl.terminal import Terminal
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """The entry point. Exit status: design in herd(1)."""
     words = sys.argv[1:]
+    _open_missing_outputs()
     if words and not any(word.startswith("-") for word in words):
         request = Request(words)
     else:
@@ -37,23 +38,41 @@ def main() -> None:
     except KeyboardInterrupt:
         status = 130
     except BrokenPipeError:
-        # Whoever read has read enough, as head does; the interpreter must not complain when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read has read enough, as head does.
+        _discard_output()
         status = 0
+    except OSError as error:
+        # What went wrong on the socket is a HerdError: this is our own output.
+        _discard_output()
+        print(f"herd: cannot write: {error.strerror}; make room, or print elsewhere", file=sys.stderr)
+        status = 1
     # Everything is printed: the interpreter has nothing to tidy up that the kernel does not.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
 
 
+def _open_missing_outputs() -> None:
+    """Where the caller has closed an output, the socket would take its number and Python has no file for it."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+
+
+def _discard_output() -> None:
+    # The interpreter must not complain when it flushes.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def run(request: Request) -> int:
     """Ask, print, and return the exit status. Raises HerdError."""
     path = request.socket or client.default_socket()
-    if request.action == "log" and not request.arguments:
-        return _log(request, path)
-    if request.action == "watch" and not request.arguments:
-        return _watch(request, path)
-    return _perform(request, path)
+    stream = {"log": _log, "watch": _watch}.get(request.action)
+    if stream is None:
+        return _perform(request, path)
+    if request.arguments:
+        raise WrongUsage(f"cannot {request.action}: it is used as: herd {request.action} [SERVICE]; see: herd --help")
+    return stream(request, path)
 
 
 def _perform(request: Request, path: str) -> int:

@@ -39,6 +39,8 @@ def _command(socket: str | None, json: bool, follow: bool, lines: int | None, wo
     """Apply ACTION (start, stop, status …) to SERVICE; without SERVICE to root, herdd itself."""
     if not words:
         raise click.UsageError("cannot do anything without an action; try: herd status")
+    if words[0].startswith("-"):
+        raise click.UsageError(f"cannot read the option {words[0]}; see: herd --help")
     if (follow or lines is not None) and words[0] != "log":
         raise click.UsageError(f"cannot {words[0]} with --follow or --lines: they belong to log")
     return Request(list(words), socket=socket, json=json, follow=follow, lines=lines)

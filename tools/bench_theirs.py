@@ -14,6 +14,7 @@ from pathlib import Path
 from time import perf_counter
 
 import trio
+
 from archives import private_jamid
 from herd_services.jami import calls
 from herd_services.jami.calls import Jami

@@ -1,16 +1,35 @@
-"""The life of a service as a table: its whole product, what each row means, and invariants over random histories."""
+"""The life of a service as a table: its whole product, and what each row means to whoever starts, stops and requires
+the service. Events come a second apart; what random histories keep is in test_lifecycle_histories.py.
+"""
 
 from __future__ import annotations
 
-import random
+from itertools import product
+from typing import get_args
 
 import pytest
+from attrs import evolve
 
 from herd.core import lifecycle as life
-from herd.core.lifecycle import EVENTS, TABLE, Ending, Failure, Ignored, Policy, Refused, Stage, State, Status, step
+from herd.core.lifecycle import (
+    EVENTS,
+    TABLE,
+    Ending,
+    Failure,
+    Ignored,
+    Policy,
+    Refused,
+    Stage,
+    State,
+    Status,
+    Timer,
+    step,
+)
 from herd.core.respawn import Respawn
 
 POLICY = Policy(respawn=Respawn(delay=1, factor=2, ceiling=8, times=3, window=100, reset_after=50), grace_period=5)
+NO_LIMIT = Policy(respawn=Respawn(delay=1, factor=2, ceiling=8, times=0))
+NO_RESPAWN = Policy(respawn=None)
 SAMPLES: dict[type[life.Event], life.Event] = {
     life.Start: life.Start(),
     life.Stop: life.Stop(),
@@ -22,7 +41,7 @@ SAMPLES: dict[type[life.Event], life.Event] = {
     life.Failed: life.Failed(Failure(Stage.SETUP, "it broke")),
     life.Exited: life.Exited(Ending(1, None, 0.0)),
     life.Cleared: life.Cleared(),
-    life.TimerFired: life.TimerFired(life.Timer.GRACE),
+    life.TimerFired: life.TimerFired(Timer.GRACE),
     life.Unhealthy: life.Unhealthy("it did not answer"),
     life.RequirementLost: life.RequirementLost("bus", returns=True),
 }
@@ -37,259 +56,387 @@ def play(*events: life.Event, state: State | None = None, policy: Policy = POLIC
     return state, effects
 
 
+def failures(effects: list[life.Effect]) -> list[Failure | None]:
+    """What those who wait for a start are told."""
+    return [effect.failure for effect in effects if isinstance(effect, life.AnswerStart)]
+
+
 STARTING = (life.Start(), life.Spawned(7))
 RUNNING = (*STARTING, life.Ready())
 EXITED = life.Exited(Ending(3, None, 0.0))
+GONE = (EXITED, life.Cleared())
+LATER = life.TimerFired(Timer.RESPAWN)
+
+
+# The table.
+
+
+def test_the_table_has_the_whole_product_and_nothing_else() -> None:
+    assert set(EVENTS) == set(get_args(life.Event)) == set(SAMPLES)
+    assert set(TABLE) == set(product(Status, EVENTS))
 
 
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("event", EVENTS)
-def test_the_table_is_total(status: Status, event: type[life.Event]) -> None:
-    entry, state = TABLE[status, event], State(status=status)
+def test_every_entry_acts_ignores_or_refuses(status: Status, event: type[life.Event]) -> None:
+    entry, state = TABLE[status, event], State(status=status, attempts=2, cause="it ended")
     if isinstance(entry, Refused):
         assert entry.reason
-        with pytest.raises(life.Impossible, match=status.value):
+        with pytest.raises(life.Impossible, match=f"^{event.__name__} while {status.value}: {entry.reason}$"):
             step(state, SAMPLES[event], POLICY, 0.0)
+        assert state == State(status=status, attempts=2, cause="it ended")
     elif isinstance(entry, Ignored):
         assert entry.reason
         assert step(state, SAMPLES[event], POLICY, 0.0) == (state, ())
     else:
-        after, _ = step(state, SAMPLES[event], POLICY, 0.0)
+        after, effects = step(state, SAMPLES[event], POLICY, 0.0)
         assert isinstance(after.status, Status)
+        assert all(isinstance(effect, life.Effect) for effect in effects)
+
+
+# Start and stop.
 
 
 def test_a_start_goes_through_its_stages_and_is_answered() -> None:
-    assert play(life.Start())[1] == [life.BeginStart(), life.SetTimer(life.Timer.START, 90.0)]
+    assert play(life.Start())[1] == [life.BeginStart(), life.SetTimer(Timer.START, 90.0)]
     state, effects = play(*RUNNING)
-    assert (state.status, state.pid) == (Status.RUNNING, 7)
+    assert (state.status, state.pid, state.running_since) == (Status.RUNNING, 7, 2.0)
     assert effects == [life.ClearTimer(), life.AnswerStart(None)]
+
+
+def test_a_second_start_waits_for_the_first() -> None:
+    assert play(*STARTING, life.Start())[1] == []
+    assert failures(play(*STARTING, life.Start(), life.Ready())[1]) == [None]
 
 
 def test_a_start_of_a_running_service_is_answered_at_once() -> None:
     assert play(*RUNNING, life.Start())[1] == [life.AnswerStart(None)]
 
 
-def test_a_stop_ends_with_its_answer_once_nothing_is_left() -> None:
-    state, effects = play(*RUNNING, life.Stop())
-    assert state.status is Status.STOPPING
-    assert effects == [life.Terminate(), life.SetTimer(life.Timer.GRACE, 5)]
-    state, effects = play(*RUNNING, life.Stop(), EXITED, life.Cleared())
-    assert (state.status, state.pid) == (Status.STOPPED, None)
+def test_a_stop_of_a_stopped_service_is_answered_at_once() -> None:
+    state, effects = play(life.Stop())
+    assert state == State()
     assert life.AnswerStop() in effects
 
 
+@pytest.mark.parametrize("over", [GONE, (life.Cleared(),)])
+def test_a_stop_is_answered_once_nothing_is_left(over: tuple[life.Event, ...]) -> None:
+    state, effects = play(*RUNNING, life.Stop())
+    assert state.status is Status.STOPPING
+    assert effects == [life.Terminate(), life.SetTimer(Timer.GRACE, 5)]
+    state, effects = play(*RUNNING, life.Stop(), *over)
+    assert (state.status, state.pid, state.running_since, state.failure) == (Status.STOPPED, None, None, None)
+    assert effects[:2] == [life.ClearTimer(), life.AnswerStop()]
+
+
+def test_a_process_that_exited_while_it_stops_has_no_pid_but_an_ending() -> None:
+    state, effects = play(*RUNNING, life.Stop(), EXITED)
+    assert (state.status, state.pid, state.ending) == (Status.STOPPING, None, EXITED.ending)
+    assert effects == []
+
+
 def test_the_grace_period_over_kills() -> None:
-    assert play(*RUNNING, life.Stop(), life.TimerFired(life.Timer.GRACE))[1] == [life.Kill()]
+    state, effects = play(*RUNNING, life.Stop(), life.TimerFired(Timer.GRACE))
+    assert (state.status, effects) == (Status.STOPPING, [life.Kill()])
 
 
-def test_a_stop_interrupts_a_start_and_its_askers_are_told() -> None:
-    state, effects = play(*STARTING, life.Stop())
+def test_a_stop_breaks_a_start_off_and_its_askers_are_told() -> None:
+    state, effects = play(life.Start(), life.Stop())
     assert state.status is Status.STOPPING
     assert effects[0] == life.CancelStart()
-    assert any(isinstance(effect, life.AnswerStart) and effect.failure for effect in effects)
+    assert effects[-2:] == [life.Terminate(), life.SetTimer(Timer.GRACE, 5)]
+    assert [failure and failure.reason for failure in failures(effects)] == ["it was asked to stop meanwhile"]
+
+
+def test_a_process_that_came_while_its_start_was_broken_off_is_known() -> None:
+    assert play(life.Start(), life.Stop(), life.Spawned(7))[0].pid == 7
+
+
+@pytest.mark.parametrize("event", [life.Ready(), SAMPLES[life.Failed], SAMPLES[life.Unhealthy]])
+def test_what_was_on_its_way_when_a_stop_came_changes_nothing(event: life.Event) -> None:
+    stopping, _ = play(*STARTING, life.Stop())
+    assert play(event, state=stopping) == (stopping, [])
 
 
 def test_a_start_during_a_stop_waits_for_it() -> None:
-    state, effects = play(*RUNNING, life.Stop(), life.Start(), EXITED, life.Cleared())
-    assert state.status is Status.STARTING
-    assert effects[:2] == [life.AnswerStop(), life.BeginStart()]
+    assert play(*RUNNING, life.Stop(), life.Start())[1] == []
+    state, effects = play(*RUNNING, life.Stop(), life.Start(), *GONE)
+    assert (state.status, state.starts_again) == (Status.STARTING, False)
+    assert effects == [life.AnswerStop(), life.BeginStart(), life.SetTimer(Timer.START, 90.0)]
 
 
 def test_a_second_stop_takes_a_waiting_start_back() -> None:
-    state, _ = play(*RUNNING, life.Stop(), life.Start(), life.Stop(), EXITED, life.Cleared())
-    assert state.status is Status.STOPPED
+    state, effects = play(*RUNNING, life.Stop(), life.Start(), life.Stop())
+    assert [failure is not None for failure in failures(effects)] == [True]
+    assert play(*GONE, state=state)[0].status is Status.STOPPED
 
 
-def test_a_failed_start_is_answered_only_when_nothing_is_left() -> None:
-    failure = Failure(Stage.SETUP, "it broke")
-    state, effects = play(*STARTING, life.Failed(failure))
-    assert not [effect for effect in effects if isinstance(effect, life.AnswerStart)]
-    state, effects = play(EXITED, life.Cleared(), state=state)
-    assert (state.status, state.failure) == (Status.STOPPED, failure)
-    assert life.AnswerStart(failure) in effects
+def test_a_second_stop_alone_answers_nobody_yet() -> None:
+    assert play(*RUNNING, life.Stop(), life.Stop())[1] == []
 
 
-@pytest.mark.parametrize("event", [EXITED, life.Unhealthy("it did not answer")])
-def test_an_unasked_end_tells_the_dependents_and_respawns(event: life.Event) -> None:
-    state, effects = play(*RUNNING, event)
-    assert life.LoseDependents(returns=True) in effects
-    state, effects = play(life.Cleared(), state=state)
-    assert (state.status, life.SetTimer(life.Timer.RESPAWN, 1)) == (Status.STOPPED, effects[0])
-    state, effects = play(life.TimerFired(life.Timer.RESPAWN), state=state)
-    assert (state.status, effects[0]) == (Status.STARTING, life.BeginStart())
-
-
-def test_without_a_policy_an_end_is_a_stop_and_not_a_disabling() -> None:
-    state, _ = play(*RUNNING, EXITED, life.Cleared(), policy=Policy(respawn=None))
-    assert (state.status, state.enabled, state.respawn_at) == (Status.STOPPED, True, None)
-    assert state.cause == "its program exited with 3"
-
-
-def crash(state: State) -> tuple[State, list[life.Effect]]:
-    return play(life.Spawned(7), life.Ready(), EXITED, life.Cleared(), state=state)
-
-
-def test_delays_grow_and_the_limit_disables() -> None:
-    state, _ = play(life.Start())
-    delays = []
-    for _ in range(3):
-        state, effects = crash(state)
-        delays += [effect.delay for effect in effects if isinstance(effect, life.SetTimer)]
-        state, _ = play(life.TimerFired(life.Timer.RESPAWN), state=state)
-    assert delays == [1, 2, 4]
-    state, effects = crash(state)
-    assert (state.status, state.enabled, state.respawn_at) == (Status.STOPPED, False, None)
+def test_a_clean_stop_forgets_what_failed() -> None:
+    state, _ = play(*STARTING, SAMPLES[life.Failed], *GONE)
     assert state.failure is not None
-    assert "more than 3 times" in state.failure.reason
-
-
-def test_a_long_run_starts_the_delays_anew() -> None:
-    state, _ = play(*RUNNING, state=State(attempts=5))
-    state, _ = step(state, EXITED, POLICY, 1000.0)
-    assert state.attempts == 0
-
-
-def test_a_disabled_service_does_not_start() -> None:
-    state, effects = play(life.Disable(), life.Start())
-    assert state.status is Status.STOPPED
-    assert isinstance(effects[0], life.AnswerStart)
-    assert effects[0].failure is not None
-
-
-def test_disabling_takes_a_due_respawn_back() -> None:
-    state, effects = play(*RUNNING, EXITED, life.Cleared(), life.Disable())
-    assert state.respawn_at is None
-    assert life.ClearTimer() in effects
-    assert play(life.TimerFired(life.Timer.RESPAWN), state=state) == (state, [])
-
-
-def test_a_lost_requirement_that_returns_means_a_new_start() -> None:
-    state, _ = play(*RUNNING, life.RequirementLost("bus", returns=True), EXITED, life.Cleared())
-    assert state.status is Status.STARTING
-
-
-def test_a_lost_requirement_that_stays_away_means_a_stop() -> None:
-    state, _ = play(*RUNNING, life.RequirementLost("bus", returns=False), EXITED, life.Cleared())
-    assert state.status is Status.STOPPED
-    assert state.cause == "bus, which it requires, ended"
+    assert play(life.Stop(), state=state)[0].failure is None
 
 
 def test_hurry_kills_and_forgets_every_wish_to_start() -> None:
     state, effects = play(*RUNNING, life.Stop(), life.Start(), life.Hurry())
     assert life.Kill() in effects
-    assert play(EXITED, life.Cleared(), state=state)[0].status is Status.STOPPED
+    assert failures(effects) != []
+    assert play(*GONE, state=state)[0].status is Status.STOPPED
 
 
-class Daemon:
-    """A double of the daemon that performs effects in no time, on one process at the most."""
-
-    def __init__(self, seed: int) -> None:
-        self.chance = random.Random(seed)
-        self.state, self.now = State(), 0.0
-        self.alive = self.starting = self.signalled = False
-        self.timer: life.Timer | None = None
-        self.starters = self.stoppers = 0
-        self.queue: list[life.Event] = []
-
-    def handle(self, event: life.Event) -> None:
-        self.state, effects = step(self.state, event, POLICY, self.now)
-        for effect in effects:
-            self.perform(effect)
-
-    def perform(self, effect: life.Effect) -> None:
-        match effect:
-            case life.BeginStart():
-                assert not self.alive
-                assert not self.starting
-                assert self.state.enabled
-                self.starting = True
-            case life.CancelStart():
-                self.starting = False
-            case life.Terminate() | life.Kill():
-                self.signalled = self.alive
-                if not self.alive:
-                    self.queue.append(life.Cleared())
-            case life.SetTimer(timer, _):
-                self.timer = timer
-            case life.ClearTimer():
-                self.timer = None
-            case life.AnswerStart():
-                self.starters = 0
-            case life.AnswerStop():
-                self.stoppers = 0
-
-    def end_process(self) -> None:
-        self.alive = self.signalled = False
-        self.queue += [EXITED, life.Cleared()]
-
-    def choices(self) -> list[str]:
-        found = ["start", "stop", "disable", "enable", "lost", "hurry"]
-        if self.starting:
-            found += ["ready" if self.alive else "spawn", "fail"] * 3
-        if self.alive:
-            found += ["exit"] * 3
-        if self.timer:
-            found += ["timer"] * 3
-        return found
-
-    def turn(self) -> None:
-        self.now += self.chance.random() * 10
-        if self.queue:
-            self.handle(self.queue.pop(0))
-            return
-        self.act(self.chance.choice(self.choices()))
-
-    def act(self, choice: str) -> None:
-        match choice:
-            case "start":
-                self.starters += 1
-                self.handle(life.Start(asked=self.chance.random() < 0.5))
-            case "stop":
-                self.stoppers += 1
-                self.handle(life.Stop())
-            case "spawn":
-                self.alive = True
-                self.handle(life.Spawned(7))
-            case "ready":
-                self.starting = False
-                self.handle(life.Ready())
-            case "fail":
-                self.starting = False
-                self.handle(life.Failed(Failure(self.chance.choice(list(Stage)), "it broke")))
-            case "exit":
-                self.end_process()
-            case "timer":
-                timer, self.timer = self.timer, None
-                assert timer is not None
-                self.handle(life.TimerFired(timer))
-            case _:
-                others: dict[str, life.Event] = {
-                    "disable": life.Disable(),
-                    "enable": life.Enable(),
-                    "hurry": life.Hurry(),
-                }
-                self.handle(others.get(choice, life.RequirementLost("bus", self.chance.random() < 0.5)))
-
-    def settle(self) -> None:
-        """Stop for good: whatever was asked is answered, whatever ran is gone."""
-        self.stoppers += 1
-        self.handle(life.Stop())
-        while self.queue or self.alive:
-            if self.queue:
-                self.handle(self.queue.pop(0))
-            else:
-                self.end_process()
+@pytest.mark.parametrize("before", [STARTING, RUNNING])
+def test_hurry_needs_no_stop_before(before: tuple[life.Event, ...]) -> None:
+    state, effects = play(*before, life.Hurry())
+    assert state.status is Status.STOPPING
+    assert effects[0] == life.CancelStart()
+    assert life.Kill() in effects
+    assert life.AnswerStop() in play(*GONE, state=state)[1]
 
 
-@pytest.mark.parametrize("seed", range(150))
-def test_random_histories_keep_the_invariants(seed: int) -> None:
-    """Never two processes, nothing impossible, no start while disabled (in the double), every request answered."""
-    daemon = Daemon(seed)
-    for _ in range(200):
-        daemon.turn()
-        if daemon.state.status is Status.STOPPED:
-            assert daemon.state.pid is None
-            assert not daemon.alive
-    daemon.settle()
-    assert daemon.state.status is Status.STOPPED
-    assert (daemon.starters, daemon.stoppers) == (0, 0)
+# Starts that fail.
+
+
+@pytest.mark.parametrize(
+    ("event", "stage", "reason"),
+    [
+        (SAMPLES[life.Failed], Stage.SETUP, "it broke"),
+        (life.TimerFired(Timer.START), Stage.READINESS, "not ready after 90 seconds"),
+        (EXITED, Stage.READINESS, "its program exited with 3 before it was ready"),
+        (life.Exited(Ending(None, 11, 0.0)), Stage.READINESS, "was ended by signal 11 before it was ready"),
+    ],
+)
+def test_a_failed_start_is_answered_only_when_nothing_is_left(event: life.Event, stage: Stage, reason: str) -> None:
+    state, effects = play(*STARTING, event)
+    assert (state.status, failures(effects)) == (Status.STOPPING, [])
+    assert effects == [life.CancelStart(), life.Terminate(), life.SetTimer(Timer.GRACE, 5)]
+    state, effects = play(life.Cleared(), state=state)
+    assert state.failure is not None
+    assert (state.status, state.failure.stage) == (Status.STOPPED, stage)
+    assert reason in state.failure.reason
+    assert failures(effects) == [state.failure]
+
+
+def test_the_next_start_forgets_the_failure() -> None:
+    state, _ = play(*STARTING, SAMPLES[life.Failed], *GONE, life.Start())
+    assert (state.status, state.failure) == (Status.STARTING, None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "stage", "policy", "enabled", "again"),
+    [
+        (False, Stage.SETUP, POLICY, True, True),
+        (False, Stage.READINESS, POLICY, True, True),
+        (False, Stage.PREPARATION, POLICY, True, True),
+        (False, Stage.REQUIREMENT, POLICY, True, False),
+        (False, Stage.EXECUTION, POLICY, True, False),
+        (False, Stage.SETUP, NO_RESPAWN, True, False),
+        (False, Stage.SETUP, POLICY, False, False),
+        (True, Stage.SETUP, POLICY, True, False),
+    ],
+)
+def test_a_failed_start_is_tried_again_when_nobody_asked_and_that_may_help(
+    asked: bool, stage: Stage, policy: Policy, enabled: bool, again: bool
+) -> None:
+    change = life.Enable() if enabled else life.Disable()
+    failed = life.Failed(Failure(stage, "it broke"))
+    state, effects = play(life.Start(asked), change, failed, life.Cleared(), policy=policy)
+    assert (state.status, state.respawn_at is not None) == (Status.STOPPED, again)
+    assert (life.SetTimer(Timer.RESPAWN, 1) in effects) is again
+    assert len(failures(effects)) == 1
+
+
+# Respawns.
+
+
+@pytest.mark.parametrize(
+    ("event", "cause"),
+    [
+        (EXITED, "its program exited with 3"),
+        (life.Exited(Ending(None, 9, 0.0)), "its program was ended by signal 9"),
+        (life.Unhealthy("it did not answer"), "it did not answer"),
+    ],
+)
+def test_an_unasked_end_tells_the_dependents_and_respawns(event: life.Event, cause: str) -> None:
+    state, effects = play(*RUNNING, event)
+    assert (state.status, state.cause) == (Status.STOPPING, cause)
+    assert effects == [life.LoseDependents(returns=True), life.Terminate(), life.SetTimer(Timer.GRACE, 5)]
+    state, (first, *_) = step(state, life.Cleared(), POLICY, 10.0)
+    assert (state.status, first, state.respawn_at) == (Status.STOPPED, life.SetTimer(Timer.RESPAWN, 1), 11.0)
+    state, (first, *_) = step(state, LATER, POLICY, 11.0)
+    assert (state.status, first) == (Status.STARTING, life.BeginStart())
+    assert (state.respawn_at, state.respawn_history) == (None, (11.0,))
+
+
+def test_without_a_policy_an_end_is_a_stop_and_not_a_disabling() -> None:
+    assert life.LoseDependents(returns=False) in play(*RUNNING, EXITED, policy=NO_RESPAWN)[1]
+    state, _ = play(*RUNNING, *GONE, policy=NO_RESPAWN)
+    assert (state.status, state.enabled, state.respawn_at) == (Status.STOPPED, True, None)
+    assert state.cause == "its program exited with 3"
+
+
+def crash(state: State, policy: Policy = POLICY) -> tuple[State, list[life.Effect]]:
+    return play(life.Spawned(7), life.Ready(), *GONE, state=state, policy=policy)
+
+
+def crashes(count: int, state: State, policy: Policy) -> tuple[State, list[float]]:
+    """The state after so many ends, each respawned, and the delays."""
+    delays = []
+    for _ in range(count):
+        state, effects = crash(state, policy)
+        delays += [effect.delay for effect in effects if isinstance(effect, life.SetTimer)]
+        state, _ = play(LATER, state=state, policy=policy)
+    return state, delays
+
+
+def test_delays_grow_and_the_limit_disables() -> None:
+    state, delays = crashes(3, play(life.Start())[0], POLICY)
+    assert delays == [1, 2, 4]
+    state, effects = crash(state)
+    assert (state.status, state.enabled, state.respawn_at) == (Status.STOPPED, False, None)
+    assert not [effect for effect in effects if isinstance(effect, life.SetTimer)]
+    assert state.failure is not None
+    assert state.failure.reason == "it ended more than 3 times in 100 seconds; it is disabled"
+
+
+def test_no_limit_respawns_for_ever_at_the_ceiling() -> None:
+    state, delays = crashes(100, play(life.Start())[0], NO_LIMIT)
+    assert delays == [1, 2, 4] + [8] * 97
+    assert state.status is Status.STARTING
+
+
+@pytest.mark.parametrize(("moment", "attempts"), [(51.0, 5), (52.0, 0)])
+def test_a_long_run_starts_the_delays_anew(moment: float, attempts: int) -> None:
+    state, _ = play(*RUNNING)
+    assert step(evolve(state, attempts=5), EXITED, POLICY, moment)[0].attempts == attempts
+
+
+@pytest.mark.parametrize("event", [life.Enable(), life.Stop()])
+def test_enabling_and_a_stop_that_was_asked_for_forget_the_respawns(event: life.Event) -> None:
+    state, _ = crash(crashes(2, play(life.Start())[0], POLICY)[0])
+    assert (state.attempts, len(state.respawn_history)) == (2, 2)
+    state, _ = play(event, state=state)
+    assert (state.attempts, state.respawn_history) == (0, ())
+
+
+def test_a_start_that_was_asked_for_does_not_wait_for_the_respawn() -> None:
+    state, effects = play(*RUNNING, *GONE, life.Start())
+    assert (state.status, state.respawn_at, state.attempts) == (Status.STARTING, None, 0)
+    assert effects[0] == life.BeginStart()
+
+
+@pytest.mark.parametrize("event", [life.Stop(), life.Disable(), life.Hurry()])
+def test_a_due_respawn_is_taken_back(event: life.Event) -> None:
+    state, effects = play(*RUNNING, *GONE, event)
+    assert state.respawn_at is None
+    assert life.ClearTimer() in effects
+    assert play(LATER, state=state) == (state, [])
+
+
+@pytest.mark.parametrize("event", [life.Stop(), life.Disable(), life.Hurry()])
+def test_a_respawn_to_come_is_taken_back_before_all_is_cleared(event: life.Event) -> None:
+    state, effects = play(*RUNNING, EXITED, event, life.Cleared())
+    assert (state.status, state.respawn_at) == (Status.STOPPED, None)
+    assert life.AnswerStop() in effects
+
+
+# Enabled and disabled.
+
+
+@pytest.mark.parametrize("before", [(), (*RUNNING, life.Stop())])
+def test_a_disabled_service_does_not_start(before: tuple[life.Event, ...]) -> None:
+    state, effects = play(*before, life.Disable(), life.Start())
+    assert [failure and failure.reason for failure in failures(effects)] == ["it is disabled; enable it first"]
+    assert play(life.Cleared(), state=state)[0].status is Status.STOPPED
+    assert play(life.Cleared(), life.Enable(), life.Start(), state=state)[0].status is Status.STARTING
+
+
+@pytest.mark.parametrize("before", [STARTING, RUNNING])
+def test_disabling_ends_nothing_that_is_there(before: tuple[life.Event, ...]) -> None:
+    state, effects = play(*before, life.Disable())
+    assert (state.status, effects) == (play(*before)[0].status, [])
+
+
+def test_disabling_takes_a_waiting_start_back() -> None:
+    state, effects = play(*RUNNING, life.Stop(), life.Start(), life.Disable(), *GONE)
+    assert state.status is Status.STOPPED
+    assert [failure is not None for failure in failures(effects)] == [True]
+
+
+# Requirements.
+
+
+@pytest.mark.parametrize("before", [STARTING, RUNNING])
+def test_a_lost_requirement_that_returns_means_a_new_start(before: tuple[life.Event, ...]) -> None:
+    state, effects = play(*before, life.RequirementLost("bus", returns=True))
+    assert (state.status, failures(effects)) == (Status.STOPPING, [])
+    assert life.LoseDependents(returns=True) in effects
+    state, effects = play(*GONE, state=state)
+    assert (state.status, life.BeginStart() in effects, failures(effects)) == (Status.STARTING, True, [])
+
+
+@pytest.mark.parametrize("before", [STARTING, RUNNING])
+@pytest.mark.parametrize(("enabled", "returns"), [(True, False), (False, True)])
+def test_a_lost_requirement_that_stays_away_means_a_stop(
+    before: tuple[life.Event, ...], enabled: bool, returns: bool
+) -> None:
+    state, _ = play(*before, life.Enable() if enabled else life.Disable())
+    state, effects = play(life.RequirementLost("bus", returns), state=state)
+    assert failures(effects) == [Failure(Stage.REQUIREMENT, "bus, which it requires, ended")]
+    assert life.LoseDependents(returns=False) in effects
+    state, _ = play(*GONE, state=state)
+    assert (state.status, state.cause) == (Status.STOPPED, "bus, which it requires, ended")
+
+
+def test_a_stop_takes_back_the_start_that_a_requirement_would_have_brought() -> None:
+    state, _ = play(*RUNNING, life.RequirementLost("bus", returns=True), life.Stop(), *GONE)
+    assert state.status is Status.STOPPED
+
+
+@pytest.mark.parametrize("timer", [Timer.RESPAWN, Timer.GRACE])
+def test_a_late_timer_does_not_fail_a_start(timer: Timer) -> None:
+    state, effects = play(life.Start(), life.TimerFired(timer))
+    assert (state.status, effects) == (Status.STARTING, [])
+
+
+def test_a_late_timer_does_not_cut_the_grace_period_short() -> None:
+    assert play(*STARTING, life.Stop(), life.TimerFired(Timer.START))[1] == []
+
+
+def test_a_high_limit_disables_too() -> None:
+    policy = Policy(respawn=Respawn(delay=0, times=40, window=1000))
+    state, _ = crash(crashes(40, play(life.Start())[0], policy)[0], policy)
+    assert not state.enabled
+
+
+def test_a_start_after_a_lost_requirement_was_not_asked_for() -> None:
+    state, _ = play(*RUNNING, life.RequirementLost("bus", returns=True), *GONE)
+    assert not state.asked
+    assert play(SAMPLES[life.Failed], life.Cleared(), state=state)[0].respawn_at is not None
+
+
+def test_a_start_for_a_dependent_waits_for_the_respawn() -> None:
+    state, _ = play(*RUNNING, EXITED, life.Start(asked=False), life.Cleared())
+    assert (state.status, state.respawn_at is not None) == (Status.STOPPED, True)
+
+
+@pytest.mark.parametrize("before", [(), (life.Spawned(7), life.Ready(), EXITED)])
+def test_every_stop_forgets_the_respawns(before: tuple[life.Event, ...]) -> None:
+    respawned = State(attempts=2, respawn_history=(1.0, 2.0))
+    state, _ = play(life.Start(asked=False), *before, life.Stop(), life.Cleared(), state=respawned)
+    assert (state.attempts, state.respawn_history) == (0, ())
+
+
+def test_enabling_takes_back_what_the_limit_said() -> None:
+    state, _ = crash(crashes(3, play(life.Start())[0], POLICY)[0])
+    state, _ = play(life.Enable(), state=state)
+    assert state.failure is None or "it is disabled" not in state.failure.reason
+
+
+def test_disabling_says_so_to_those_who_wait_for_the_respawn() -> None:
+    (failure,) = failures(play(*RUNNING, *GONE, life.Disable())[1])
+    assert failure is not None
+    assert "disabled" in failure.reason

@@ -7,11 +7,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from support import HERDD, PATIENCE, program, short_directory
 
 from herd.core.errors import ConfigurationError
 from herd.core.service import Service, Surroundings
 from herd.daemon import config
+from support import HERDD, PATIENCE, program, short_directory
 
 SURROUNDINGS = Surroundings(Path("/var/lib/herd"), Path("/run/herd-services"), "root", is_root=True)
 GOOD = "A" * 40
@@ -144,7 +144,9 @@ def test_a_circle() -> None:
 
 @pytest.mark.parametrize("name", ["root", "shepherd"])
 def test_roots_names_are_taken(name: str) -> None:
-    assert problems(program(name, "x")) == [f"cannot register {name}: the name {name} is root's already; choose another"]
+    assert problems(program(name, "x")) == [
+        f"cannot register {name}: the name {name} is root's already; choose another"
+    ]
 
 
 def test_fingerprints_of_either_case_are_taken() -> None:
@@ -158,7 +160,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
             config.load(path, SURROUNDINGS)
         return caught.value.message
 
-    assert problem(tmp_path / "none").endswith("there is no such file; write it (man herd.toml), or name another with --config")
+    missing = problem(tmp_path / "none")
+    assert missing.startswith(f"cannot read {tmp_path}/none: there is no such file; ")
+    assert missing.endswith("or name another with --config")
     assert problem(tmp_path) == f"cannot read {tmp_path}: Is a directory"
     broken = tmp_path / "herd.toml"
     broken.write_text("[service.web\n")
@@ -186,7 +190,9 @@ def test_check_says_that_it_is_right_and_starts_nothing() -> None:
 @pytest.mark.parametrize("options", [(), ("--check",)])
 def test_a_wrong_one_starts_nothing(options: tuple[str, ...]) -> None:
     with short_directory() as directory:
-        (directory / "herd.toml").write_text(program("web", f"touch {directory}/started") + program("db", "x", port=1, go=2))
+        (directory / "herd.toml").write_text(
+            program("web", f"touch {directory}/started") + program("db", "x", port=1, go=2)
+        )
         found = check(directory, *options)
         assert (found.returncode, found.stdout) == (1, "")
         assert found.stderr.startswith("herdd: cannot read [service.db]: unknown key go; ")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import pytest
 import trio
-from doubles import KILL, TERM, FakeProcess, FakeSurroundings, begin, controlled, numbers
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from doubles import KILL, TERM, FakeProcess, FakeSurroundings, begin, controlled, numbers
 from herd.core import lifecycle as life
 from herd.core.errors import HerdError, StartFailed
 from herd.core.lifecycle import Stage, Status

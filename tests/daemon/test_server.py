@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 import varlink
-from support import HERDD, INTERFACE, PATIENCE, Daemon, herdd, program, short_directory
+from varlink.scanner import Interface
 
 from herd.core.protocol import MAX_CALL, Call
-from varlink.scanner import Interface
+from support import HERDD, INTERFACE, PATIENCE, Daemon, herdd, program, short_directory
 
 SLEEP = "exec sleep infinity"
 VARLINK = "org.varlink.service"
@@ -56,14 +56,21 @@ def test_interface_texts_are_valid_and_complete(daemon: Daemon, name: str) -> No
 
 
 def test_facts_are_what_the_interface_says(daemon: Daemon) -> None:
-    described = Interface(daemon.call(f"{VARLINK}.GetInterfaceDescription", interface=INTERFACE)["parameters"]["description"])
+    described = Interface(
+        daemon.call(f"{VARLINK}.GetInterfaceDescription", interface=INTERFACE)["parameters"]["description"]
+    )
     assert set(described.members["Service"].type.fields) == set(daemon.status("web"))
 
 
 @pytest.mark.parametrize(
     ("method", "parameters", "error", "about"),
     [
-        (f"{VARLINK}.GetInterfaceDescription", {"interface": "a.b"}, f"{VARLINK}.InterfaceNotFound", {"interface": "a.b"}),
+        (
+            f"{VARLINK}.GetInterfaceDescription",
+            {"interface": "a.b"},
+            f"{VARLINK}.InterfaceNotFound",
+            {"interface": "a.b"},
+        ),
         (f"{VARLINK}.GetInterfaceDescription", {}, f"{VARLINK}.InvalidParameter", {"parameter": "interface"}),
         ("Fly", {}, f"{VARLINK}.MethodNotFound", {"method": f"{INTERFACE}.Fly"}),
         ("a.b.C", {}, f"{VARLINK}.MethodNotFound", {"method": "a.b.C"}),
@@ -77,7 +84,9 @@ def test_facts_are_what_the_interface_says(daemon: Daemon) -> None:
         ("Perform", {"action": "doc", "arguments": [1]}, f"{VARLINK}.InvalidParameter", {"parameter": "arguments"}),
     ],
 )
-def test_protocol_errors(daemon: Daemon, method: str, parameters: dict[str, Any], error: str, about: dict[str, str]) -> None:
+def test_protocol_errors(
+    daemon: Daemon, method: str, parameters: dict[str, Any], error: str, about: dict[str, str]
+) -> None:
     assert daemon.call(method, **parameters) == {"error": error, "parameters": about}
 
 
@@ -146,7 +155,9 @@ def test_pipelined_calls_are_answered_in_order(daemon: Daemon) -> None:
     with daemon.wire() as wire:
         wire.socket.sendall(b"".join(Call(f"{INTERFACE}.Status", {"service": name}).encode() for name in names))
         replies = [wire.receive() for _ in names]
-    found = [reply["parameters"]["services"][0]["name"] if reply and "error" not in reply else None for reply in replies]
+    found = [
+        reply["parameters"]["services"][0]["name"] if reply and "error" not in reply else None for reply in replies
+    ]
     assert found == ["web", "idle", None, "idle"] * 25
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import psutil
 import pytest
+
 from support import Daemon, herdd, program
 
 SLEEP = "exec sleep infinity"
@@ -29,11 +30,14 @@ def test_requirements_start_first_and_stop_last() -> None:
     ]
     with herdd("".join(chain)) as daemon:
         daemon.until_status("c", "running")
+        assert daemon.end() == 0
+        # Each with a stamp of its own.
+        written = [line.split(" ", 1)[1] for line in daemon.log("root").splitlines()]
+        assert written == [line.split(" ", 1)[1] for line in daemon.lines]
     started = [moments(daemon, f"Service {name} is running") for name in "abc"]
     stopped = [moments(daemon, f"Service {name} has been stopped") for name in "cba"]
     assert [*started, *stopped] == sorted([*started, *stopped])
     assert moments(daemon, "Service b is being stopped") > moments(daemon, "Service c has been stopped")
-    assert daemon.log("root").splitlines() == daemon.lines
 
 
 def test_those_without_auto_start_wait_to_be_asked_or_required() -> None:
@@ -89,16 +93,22 @@ def test_a_stop_waits_until_nothing_is_left() -> None:
         begun = time.monotonic()
         assert daemon.herd("stop", "web").returncode == 0
         assert time.monotonic() - begun >= 0.2
-        assert not [each for each in psutil.process_iter(["environ"]) if (each.info["environ"] or {}).get("HERD_INVOCATION") == mark]
+        assert not [
+            each
+            for each in psutil.process_iter(["environ"])
+            if (each.info["environ"] or {}).get("HERD_INVOCATION") == mark
+        ]
 
 
 def test_a_second_signal_ends_everything_at_once() -> None:
     with herdd(program("web", STUBBORN, ready_line="ready", grace_period=1000)) as daemon:
         daemon.until_status("web", "running")
         with daemon.wire() as wire:
-            wire.send("Log", more=True, service="web", follow=True, lines=0)
+            wire.send("Log", more=True, service="web", follow=True, lines=1)
+            assert "ready" in str(wire.receive())
             daemon.process.terminate()
-            assert wire.receive() is not None
+            while "asked" not in str(wire.receive()):
+                pass
         daemon.process.terminate()
         assert daemon.wait() == 0
         daemon.said("Asked again: every process ends at once.")
@@ -126,7 +136,7 @@ def test_many_at_once() -> None:
     with herdd("".join(program(name, SLEEP) for name in names)) as daemon:
         for name in names:
             daemon.until_status(name, "running")
-    assert len([line for line in daemon.lines if "has been stopped" in line]) == 30
+    assert len([line for line in daemon.lines if " Service s" in line and "has been stopped." in line]) == 30
 
 
 FAILING: dict[str, tuple[list[str], dict[str, object], str]] = {

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 
-from jami import FRIEND, STRANGER, Archive, ask, fingerprints, seen, table
-from support import Daemon, herdd, short_directory
-
 from herd_services.jami import calls
 from herd_services.jami.calls import Jami
+from jami import FRIEND, STRANGER, Archive, ask, fingerprints, seen, table
+from support import Daemon, herdd, short_directory
 
 
 def test_every_account_is_served_and_nothing_is_warned_of(provisioned: Daemon, archives: dict[str, Archive]) -> None:

@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 import pytest
 import trio
 from attrs import frozen
-from support import Daemon, toml
 
 from herd.daemon.dbus import connected
 from herd_services.jami import calls
 from herd_services.jami.calls import Jami
+from support import Daemon, toml
 
 T = TypeVar("T")
 # Fingerprints of people who are none of our accounts; the first is the Guix manual's.
@@ -53,7 +53,9 @@ def table(*accounts: dict[str, Any], **keys: Any) -> str:
     """[jami] with its accounts; keys with underscores. Without accounts none is declared."""
     lines = ["[jami]", *(f"{key.replace('_', '-')} = {toml(value)}" for key, value in keys.items())]
     for account in accounts:
-        values = {key.replace("_", "-"): str(value) if isinstance(value, Path) else value for key, value in account.items()}
+        values = {
+            key.replace("_", "-"): str(value) if isinstance(value, Path) else value for key, value in account.items()
+        }
         lines += ["[[jami.account]]", *(f"{key} = {toml(value)}" for key, value in values.items())]
     return "\n".join(lines) + "\n"
 

@@ -1,8 +1,8 @@
 """A real herdd for a test: in a short directory of its own, ended at the end, nothing of it left behind.
 
 Rules: a test waits for what herdd says (a line, a change on the Watch stream), never for a time; whatever it waits for
-has a deadline, after which it fails with what was seen last. The daemon's first line on standard error announces that its
-socket answers. The test's process is the subreaper of whatever herdd would leave.
+has a deadline, after which it fails with what was seen last. The daemon's first line on standard error announces that
+its socket answers. The test's process is the subreaper of whatever herdd would leave.
 """
 
 from __future__ import annotations
@@ -32,6 +32,12 @@ PATIENCE = 30.0
 INTERFACE = "org.herdctl.Supervisor"
 HERD = (sys.executable, "-c", "from herdctl.cli import main; main()")
 HERDD = (sys.executable, "-m", "herd.daemon.main")
+
+
+def as_user(uid: int) -> tuple[str, ...]:
+    """`herd` by another uid, which may be unable to read the files of this interpreter: all is imported before."""
+    become = f"import os; os.setgroups([]); os.setgid({uid}); os.setuid({uid})"
+    return (sys.executable, "-c", f"import json; from herdctl.cli import main; {become}; main()")
 
 
 def toml(value: Any) -> str:
@@ -138,9 +144,9 @@ class Daemon:
     def herd(self, *words: str, user: int | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run `herd` to its end, as another uid on request."""
         return subprocess.run(
-            [*HERD, *words],
+            [*(HERD if user is None else as_user(user)), *words],
             env=self.environment | environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=2 * PATIENCE, user=user, group=user, extra_groups=None if user is None else [], check=False,
+            timeout=2 * PATIENCE, check=False,
         )  # fmt: skip
 
     def wire(self) -> Wire:
@@ -222,10 +228,9 @@ def herdd(config: str, *options: str, directory: Path | None = None) -> Iterator
             assert not (alive := [each for each in left if _lives(each)]), alive
             assert not (orphans := _marked_children()), orphans
         except BaseException as error:
+            _end_at_once(daemon)
             error.add_note("herdd said:\n" + "\n".join(daemon.lines[-30:]))
             raise
-        finally:
-            _end_at_once(daemon.process)
 
 
 def _lives(process: psutil.Process) -> bool:
@@ -244,11 +249,11 @@ def _marked_children() -> list[psutil.Process]:
     return found
 
 
-def _end_at_once(process: subprocess.Popen[str]) -> None:
+def _end_at_once(daemon: Daemon) -> None:
     """After a test that failed: no process of it may disturb the next."""
-    if process.poll() is None:
+    if daemon.process.poll() is None:
         with suppress(psutil.Error):
-            for child in psutil.Process(process.pid).children(recursive=True):
+            for child in psutil.Process(daemon.process.pid).children(recursive=True):
                 child.kill()
-        process.kill()
-        process.wait()
+        daemon.process.kill()
+    daemon.wait()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import HERD, short_directory
 
 from herd.daemon.process import become_subreaper
+from support import HERD, short_directory
 
 DEMO = Path(__file__).resolve().parents[2] / "tools" / "demo.py"
 
@@ -50,5 +50,5 @@ def test_the_demonstration_runs_until_ctrl_c_and_again_with_the_same_account() -
     assert f"export HERD_SOCKET={directory}/run/socket" in first
     assert "Every service has been stopped" in first
     assert "making a demonstration account" not in second
-    assert [line for line in second.splitlines() if "(demonstration)" in line][0] in first
+    assert next(line for line in second.splitlines() if "(demonstration)" in line) in first
     assert psutil.Process().children() == []

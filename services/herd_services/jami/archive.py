@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import zlib
+from collections.abc import Mapping
 
 from attrs import frozen
 
@@ -35,8 +36,12 @@ class Archive:
     enabled: bool = True
 
 
-def inspect(content: bytes) -> Archive:
-    """Say whose archive it is. Raises BadArchive. Decompresses: call it in a thread."""
+def inspect(content: bytes, declared: Mapping[str, str]) -> Archive:
+    """Say whose archive it is, and have it bear what is declared. Raises BadArchive. Decompresses: call it in a thread.
+
+    Declared details go into the archive, for jamid 13.7.0 now and then crashes or stands still when told to change
+    those of one account while it loads others. It never loads one that comes disabled, so each comes enabled.
+    """
     if not content:
         raise BadArchive("it is empty; export the account again")
     if not content.startswith(_GZIP):
@@ -47,11 +52,10 @@ def inspect(content: bytes) -> Archive:
     fingerprint = details.get("Account.username", "")
     if not isinstance(fingerprint, str) or not is_fingerprint(fingerprint):
         raise BadArchive("it names no account (Account.username is no fingerprint); export the account again")
-    if details.get("Account.enable") == "false":
-        # jamid never loads an account that comes disabled: it is imported enabled and disabled afterwards.
-        content = gzip.compress(json.dumps({**details, "Account.enable": "true"}).encode())
-        return Archive(content, fingerprint.lower(), enabled=False)
-    return Archive(content, fingerprint.lower())
+    changed = {**details, **declared, "Account.enable": "true"}
+    if changed != details:
+        content = gzip.compress(json.dumps(changed).encode())
+    return Archive(content, fingerprint.lower(), enabled=details.get("Account.enable") != "false")
 
 
 def _decompressed(content: bytes) -> bytes:

@@ -1,8 +1,9 @@
 """Jami's accounts made from their archives, at every start.
 
-Order, each step measured with jamid 13.7.0: look at the archives (jamid says the same of every bad one); subscribe;
-import all at once; wait for each to have loaded, for what is set before is lost without an error; set; read back. One
-bad archive is a warning and the other accounts are served; a jamid that fails is the failure of the start.
+Order, each step measured with jamid 13.7.0: look at the archives (jamid says the same of every bad one) and write the
+declared details into their copies; subscribe; import all at once; wait for each to have loaded, for what is set before
+is lost without an error; set the rest; read back. One bad archive is a warning and the other accounts are served; a
+jamid that fails is the failure of the start.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Provisioner:
     async def _inspected(self, host: Host, account: AccountConfiguration) -> Archive | None:
         try:
             content = await host.read_file(account.archive, MAX_ARCHIVE)
-            return await host.in_thread(partial(inspect, content))
+            return await host.in_thread(partial(inspect, content, account.details()))
         except OSError as error:
             host.warn(f"cannot read the archive {account.archive}: {error.strerror}; correct its path or its owner")
         except BadArchive as error:
@@ -130,8 +131,9 @@ class _Import:
             await self._apply_contacts(jami, account, set(self.account.allowed_contacts))
         if self.account.moderators is not None:
             await self._apply_moderators(jami, account, set(self.account.moderators))
-        if declared := self._declared_details():
-            await jami.set_details(account, await jami.details(account) | declared)
+        present = await jami.details(account)
+        if (wanted := present | self._declared_details()) != present:
+            await jami.set_details(account, wanted)
 
     async def _apply_contacts(self, jami: Jami, account: str, allowed: set[str]) -> None:
         """Exactly these are allowed; a ban in the archive stays unless its contact is one of them."""

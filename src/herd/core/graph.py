@@ -59,13 +59,7 @@ def problems(services: Iterable[Service]) -> list[str]:
     """Every mistake in how the services refer to each other, a sentence each."""
     services = list(services)
     graph = Graph.of(services)
-    found = [*_claimed_twice(services), *_missing(graph)]
-    try:
-        graph.start_order()
-    except CycleError as error:
-        chain = " -> ".join(reversed(error.args[1]))
-        found.append(f"cannot order the services: {chain} require each other in a circle; remove one requirement")
-    return found
+    return [*_claimed_twice(services), *_missing(graph, services), *_circles(graph)]
 
 
 def _claimed_twice(services: list[Service]) -> list[str]:
@@ -81,11 +75,32 @@ def _claimed_twice(services: list[Service]) -> list[str]:
     return found
 
 
-def _missing(graph: Graph) -> list[str]:
+def _missing(graph: Graph, services: list[Service]) -> list[str]:
     return [
-        f"cannot start {name}: it requires {need}, which no service provides; "
+        f"cannot start {service.name}: it requires {need}, which no service provides; "
         + (did_you_mean(need, graph.names) or f"the services are: {', '.join(sorted(graph.names))}")
-        for name, service in graph.services.items()
+        for service in services
         for need in service.requirement
         if need not in graph.names
     ]
+
+
+def _circles(graph: Graph) -> list[str]:
+    """Each circle that is left once the first requirement of those before it is removed."""
+    needs = {name: dict.fromkeys(graph.requirements(name)) for name in graph.services}
+    found = []
+    while circle := _circle(needs):
+        del needs[circle[0]][circle[1]]
+        chain = " -> ".join(circle)
+        found.append(f"cannot order the services: {chain} require each other in a circle; remove one requirement")
+    return found
+
+
+def _circle(needs: dict[str, dict[str, None]]) -> list[str]:
+    """Names, each of which requires the next, the last one being the first again; none if there is no circle."""
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        return circle[::-1]
+    return []

@@ -318,9 +318,12 @@ def _start_stopped(state: State, event: Event, policy: Policy, now: float) -> St
 
 
 def _start_again(state: State, event: Event, policy: Policy, now: float) -> Step:
+    """Once stopped. A start that nobody asked for does not go round the delay and the limit of a respawn."""
     assert isinstance(event, Start)
     if not state.enabled:
         return state, (AnswerStart(Failure(Stage.RESPAWN, "it is disabled; enable it first")),)
+    if state.respawns and not event.asked:
+        return state, ()
     return evolve(state, starts_again=True, asked=event.asked), ()
 
 
@@ -338,7 +341,7 @@ def _stop_stopped(state: State, event: Event, policy: Policy, now: float) -> Ste
 
 
 def _stop_starting(state: State, event: Event, policy: Policy, now: float) -> Step:
-    return _leave(state, policy, CancelStart(), _STOPPED_MEANWHILE)
+    return _leave(evolve(state, respawn_history=(), attempts=0), policy, CancelStart(), _STOPPED_MEANWHILE)
 
 
 def _stop_running(state: State, event: Event, policy: Policy, now: float) -> Step:
@@ -348,7 +351,7 @@ def _stop_running(state: State, event: Event, policy: Policy, now: float) -> Ste
 def _stop_stopping(state: State, event: Event, policy: Policy, now: float) -> Step:
     """A stop takes back the wish to start again; what failed before stays said."""
     effects = (_STOPPED_MEANWHILE,) if state.starts_again else ()
-    return evolve(state, starts_again=False, respawns=False), effects
+    return evolve(state, starts_again=False, respawns=False, respawn_history=(), attempts=0), effects
 
 
 def _hurry(state: State, event: Event, policy: Policy, now: float) -> Step:
@@ -357,7 +360,10 @@ def _hurry(state: State, event: Event, policy: Policy, now: float) -> Step:
 
 
 def _enable(state: State, event: Event, policy: Policy, now: float) -> Step:
-    return evolve(state, enabled=True, respawn_history=(), attempts=0), ()
+    """Enabling forgets the respawns, and that they were too many."""
+    too_often = state.failure is not None and state.failure.stage is Stage.RESPAWN
+    failure = None if too_often else state.failure
+    return evolve(state, enabled=True, respawn_history=(), attempts=0, failure=failure), ()
 
 
 def _disable(state: State, event: Event, policy: Policy, now: float) -> Step:
@@ -365,7 +371,8 @@ def _disable(state: State, event: Event, policy: Policy, now: float) -> Step:
 
 
 def _disable_stopped(state: State, event: Event, policy: Policy, now: float) -> Step:
-    return evolve(state, enabled=False, respawn_at=None), (ClearTimer(), _STOPPED_MEANWHILE)
+    told = AnswerStart(Failure(Stage.RESPAWN, "it was disabled meanwhile"))
+    return evolve(state, enabled=False, respawn_at=None), (ClearTimer(), told)
 
 
 def _spawned(state: State, event: Event, policy: Policy, now: float) -> Step:
@@ -390,6 +397,9 @@ def _failed(state: State, event: Event, policy: Policy, now: float) -> Step:
 
 
 def _start_timed_out(state: State, event: Event, policy: Policy, now: float) -> Step:
+    assert isinstance(event, TimerFired)
+    if event.timer is not Timer.START:
+        return state, ()
     reason = f"it was not ready after {policy.start_timeout:g} seconds"
     return _fail(state, policy, Failure(Stage.READINESS, reason))
 
@@ -428,7 +438,7 @@ def _lost(state: State, event: Event, policy: Policy, now: float) -> Step:
     assert isinstance(event, RequirementLost)
     cause = f"{event.requirement}, which it requires, ended"
     again = event.returns and state.enabled
-    state = evolve(state, cause=cause, starts_again=again)
+    state = evolve(state, cause=cause, starts_again=again, asked=state.asked and not again)
     # Whoever waits for a start goes on waiting for the one to come.
     waiting: tuple[Effect, ...] = () if again else (AnswerStart(Failure(Stage.REQUIREMENT, cause)),)
     return _leave(state, policy, CancelStart(), *waiting, LoseDependents(returns=again))
@@ -438,12 +448,16 @@ def _timer_stopped(state: State, event: Event, policy: Policy, now: float) -> St
     assert isinstance(event, TimerFired)
     if event.timer is not Timer.RESPAWN or state.respawn_at is None:
         return state, ()
-    counted = evolve(state, attempts=state.attempts + 1, respawn_history=(*state.respawn_history, now)[-30:])
+    assert policy.respawn is not None
+    # No more than the limit looks at.
+    history = (*state.respawn_history, now)[-policy.respawn.times :] if policy.respawn.times else ()
+    counted = evolve(state, attempts=state.attempts + 1, respawn_history=history)
     return _begin(counted, policy, asked=False)
 
 
 def _timer_stopping(state: State, event: Event, policy: Policy, now: float) -> Step:
-    return state, (Kill(),)
+    assert isinstance(event, TimerFired)
+    return state, ((Kill(),) if event.timer is Timer.GRACE else ())
 
 
 def _cleared(state: State, event: Event, policy: Policy, now: float) -> Step:

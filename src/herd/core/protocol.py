@@ -91,10 +91,10 @@ def decode_call(frame: bytes) -> Call:
         raise ProtocolViolation("no method")
     if parameters is not None and not isinstance(parameters, dict):
         raise ProtocolViolation("the parameters are no object")
-    flags = [message.get(flag) or False for flag in ("more", "oneway", "upgrade")]
-    if not all(isinstance(flag, bool) for flag in flags):
+    flags = [message.get(flag) for flag in ("more", "oneway", "upgrade")]
+    if not all(flag is None or isinstance(flag, bool) for flag in flags):
         raise ProtocolViolation("a flag is no boolean")
-    return Call(method, parameters or {}, more=flags[0], oneway=flags[1])
+    return Call(method, parameters or {}, more=bool(flags[0]), oneway=bool(flags[1]))
 
 
 class FrameBuffer:
@@ -103,18 +103,20 @@ class FrameBuffer:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._rest = bytearray()
+        # So far there is no NUL in the rest.
+        self._searched = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The frames that `data` completes. Raises ProtocolViolation when one exceeds the limit."""
-        searched = len(self._rest)
         self._rest += data
-        while (end := self._rest.find(b"\0", searched)) >= 0:
+        while (end := self._rest.find(b"\0", self._searched)) >= 0:
             if end > self._limit:
                 raise ProtocolViolation(f"a message of more than {self._limit} bytes")
             frame = bytes(self._rest[:end])
             del self._rest[: end + 1]
-            searched = 0
+            self._searched = 0
             yield frame
+        self._searched = len(self._rest)
         if len(self._rest) > self._limit:
             raise ProtocolViolation(f"a message of more than {self._limit} bytes")
 

@@ -4,7 +4,9 @@ Rules, each measured with recsel and recfix 1.9:
 - a field name is [a-zA-Z%][a-zA-Z0-9_]*; what else a key has becomes `_`, so `Account.username` is `Account_username`;
 - a newline inside a value goes on with `+ ` on the next line;
 - a line that ends in a backslash swallows the next one and recfix says nothing: one blank follows it;
-- a blank line ends a record, and no value can hold one: an empty line in a value is a bare `+`.
+- a blank line ends a record, so an empty line in a value is a bare `+`;
+- a NUL ends a value, so it becomes U+FFFD; CR and CR LF become newlines;
+- all else is kept, for one blank behind the colon or the `+` is the separator and every other one the value's.
 """
 
 from __future__ import annotations
@@ -26,9 +28,8 @@ def field_name(key: str) -> str:
 def field(key: str, value: str) -> str:
     """One field as text, its last newline included."""
     lines = [_protected(line) for line in _LINE_ENDS.split(value.replace("\0", "�"))]
-    first, *rest = lines
-    text = f"{field_name(key)}: {first}".rstrip(" ") if not first else f"{field_name(key)}: {first}"
-    return "\n".join([text, *(f"+ {line}" if line else "+" for line in rest)]) + "\n"
+    heads = [f"{field_name(key)}:", *["+"] * (len(lines) - 1)]
+    return "".join(f"{head} {line}\n" if line else f"{head}\n" for head, line in zip(heads, lines, strict=True))
 
 
 def record(fields: Mapping[str, str]) -> str:

@@ -30,5 +30,7 @@ def is_too_fast(policy: Respawn, history: tuple[float, ...], now: float) -> bool
 
 def next_delay(policy: Respawn, attempts: int) -> float:
     """The seconds to wait before the next respawn, after `attempts` respawns in a row."""
-    # A float to the power of a thousand overflows; sixty doublings pass any ceiling.
-    return min(policy.ceiling, policy.delay * policy.factor ** min(attempts, 60))
+    try:
+        return min(policy.ceiling, policy.delay * float(policy.factor) ** attempts)
+    except OverflowError:
+        return policy.ceiling if policy.delay else 0.0

@@ -162,7 +162,8 @@ class Controller:
         match effect:
             case life.BeginStart():
                 self._procedure_done = trio.Event()
-                self._nursery.start_soon(self._start_procedure)
+                self._procedure = trio.CancelScope()
+                self._nursery.start_soon(self._start_procedure, self._procedure)
             case life.CancelStart():
                 if self._procedure is not None:
                     self._procedure.cancel()
@@ -218,11 +219,13 @@ class Controller:
 
     # The start, stage by stage.
 
-    async def _start_procedure(self) -> None:
+    async def _start_procedure(self, scope: trio.CancelScope) -> None:
         """Go through the stages. Cancelled at any of them it leaves no more than a process, which a stop ends."""
         self.host.begin()
-        with trio.CancelScope() as self._procedure:
+        with scope:
             try:
+                # Broken off before it began, it asks nothing of its requirements.
+                await trio.lowlevel.checkpoint()
                 await self._stages()
                 self.post(life.Ready())
             except HerdError as error:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -110,8 +110,9 @@ class BusConnection:
     async def receive(self) -> None:
         """Hand every message to whoever waits for it, until the bus closes."""
         try:
-            async for frame in frames(self._stream):
-                self._dispatch(_message(frame))
+            async with aclosing(frames(self._stream)) as received:
+                async for frame in received:
+                    self._dispatch(_message(frame))
         except (trio.BrokenResourceError, trio.ClosedResourceError, BusError):
             # A bus that sends what is no message is as good as gone.
             pass
@@ -152,7 +153,7 @@ def _bus_call(member: str, signature: str = "", *body: str) -> BusCall:
     return BusCall(_BUS, "/org/freedesktop/DBus", _BUS, member, signature, body)
 
 
-async def frames(stream: trio.abc.ReceiveStream) -> AsyncIterator[bytes]:
+async def frames(stream: trio.abc.ReceiveStream) -> AsyncGenerator[bytes, None]:
     """Whole messages from a stream of bytes. Raises BusError for one that is too large."""
     buffer = bytearray()
     while data := await stream.receive_some(_RECEIVE):

@@ -15,9 +15,10 @@ import pwd
 import secrets
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 import psutil
 import trio
@@ -77,6 +78,30 @@ def become_subreaper() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
+class _Awaited:
+    """Children that are a service's, or are about to be: not for reap_orphans(), even if they end at once."""
+
+    def __init__(self) -> None:
+        self.pids: set[int] = set()
+        # Programs are executed in threads; while one is, a child that nobody knows may be its.
+        self.beginning = 0
+        self.lock = threading.Lock()
+
+    @contextmanager
+    def newcomer(self) -> Iterator[None]:
+        """While a program is executed."""
+        with self.lock:
+            self.beginning += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.beginning -= 1
+
+
+_AWAITED = _Awaited()
+
+
 @define
 class Process:
     """A running program. The output descriptor is the reading end of its standard output and error."""
@@ -92,6 +117,7 @@ class Process:
     async def wait(self) -> Ending:
         """How it ended, as soon as it has."""
         await trio.lowlevel.wait_readable(self._pidfd)
+        _AWAITED.pids.discard(self.pid)
         # It has ended: this only collects it.
         result = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)  # noqa: ASYNC222
         self._reaped = True
@@ -174,15 +200,28 @@ def spawn(service: str, program: Program, who: Identity) -> Process:
     mark = secrets.token_hex(16)
     reading, writing = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(reading, False)
+    try:
+        with _AWAITED.newcomer():
+            pid = _execute(program, who, _environment(service, program, who, mark), writing)
+            _AWAITED.pids.add(pid)
+    except BaseException:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+    return Process(pid, reading, os.pidfd_open(pid), mark)
+
+
+def _execute(program: Program, who: Identity, environment: dict[str, str], output: int) -> int:
     changes_user = os.geteuid() == 0
     try:
         child = subprocess.Popen(
             program.command,
             stdin=subprocess.DEVNULL,
-            stdout=writing,
-            stderr=writing,
+            stdout=output,
+            stderr=output,
             cwd=program.directory,
-            env=_environment(service, program, who, mark),
+            env=environment,
             start_new_session=True,
             umask=program.umask,
             user=who.uid if changes_user else None,
@@ -191,16 +230,10 @@ def spawn(service: str, program: Program, who: Identity) -> Process:
         )
     except ValueError as error:
         # A NUL byte in a word, an = in the name of a variable.
-        os.close(reading)
         raise OSError(errno.EINVAL, str(error), program.command[0]) from error
-    except BaseException:
-        os.close(reading)
-        raise
-    finally:
-        os.close(writing)
     # The exit is ours to collect, by pidfd; Popen shall not try.
     child.returncode = 0
-    return Process(child.pid, reading, os.pidfd_open(child.pid), mark)
+    return child.pid
 
 
 def _environment(service: str, program: Program, who: Identity, mark: str) -> dict[str, str]:
@@ -210,8 +243,11 @@ def _environment(service: str, program: Program, who: Identity, mark: str) -> di
 
 def reap_orphans(owned: Iterable[int]) -> None:
     """Collect ended children that no service awaits; stop at one that a service does."""
-    owned = set(owned)
-    with suppress(ChildProcessError):
+    with _AWAITED.lock, suppress(ChildProcessError):
+        if _AWAITED.beginning:
+            # Whoever begins calls this again.
+            return
+        owned = {*owned, *_AWAITED.pids}
         while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             if ended.si_pid in owned:
                 # Its own task collects it and calls this again.

@@ -203,7 +203,8 @@ class Supervisor:
         send, receive = trio.open_memory_channel[Controller](WATCHER_BUFFER)
         self._watchers.add(send)
         try:
-            async with receive:
+            # Not async: between its end and the next line no other task may send to it.
+            with receive:
                 yield receive
         finally:
             self._watchers.discard(send)
