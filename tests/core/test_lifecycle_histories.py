@@ -11,8 +11,10 @@ from collections.abc import Callable
 
 import pytest
 
+from herd.core import events
 from herd.core import lifecycle as life
-from herd.core.lifecycle import Ending, Failure, Policy, Stage, State, Status, Timer, step
+from herd.core.events import Ending, Failure, Stage, Status, Timer
+from herd.core.lifecycle import Policy, State, step
 from herd.core.respawn import Respawn
 
 POLICIES = [
@@ -20,13 +22,17 @@ POLICIES = [
     Policy(Respawn(delay=0, times=0), start_timeout=20, grace_period=0),
     Policy(respawn=None, start_timeout=20, grace_period=5),
 ]
-REQUESTS: list[life.Event] = [
-    *[life.Start(), life.Start(asked=False), life.Stop()] * 3,
-    *[life.Enable()] * 2,
-    life.Disable(),
-    life.Hurry(),
-    life.RequirementLost("bus", returns=True),
-    life.RequirementLost("bus", returns=False),
+REQUESTS: list[events.Event] = [
+    events.Start(),
+    events.Start(),
+    events.Start(asked=False),
+    events.Stop(),
+    events.Stop(),
+    events.Enable(),
+    events.Disable(),
+    events.Hurry(),
+    events.RequirementLost("bus", returns=True),
+    events.RequirementLost("bus", returns=False),
 ]
 
 
@@ -45,14 +51,14 @@ class Daemon:
         self.chance = random.Random(seed)
         self.policy = POLICIES[seed % len(POLICIES)]
         self.state, self.now = State(), 0.0
-        self.queue: deque[life.Event] = deque()
+        self.queue: deque[events.Event] = deque()
         self.process: FakeProcess | None = None
         self.pids = 0
         # The stages of a start are under way; and their execution is, which cannot be broken off.
         self.starting = self.executing = False
         self.timer: tuple[Timer, float] | None = None
         self.starters = self.stoppers = 0
-        self.seen: set[tuple[Status, type[life.Event]]] = set()
+        self.seen: set[tuple[Status, type[events.Event]]] = set()
 
     # What may happen, by chance.
 
@@ -98,83 +104,83 @@ class Daemon:
         assert self.process is None, "two processes"
         self.pids += 1
         self.executing, self.process = False, FakeProcess(self.pids, stubborn=self.chance.random() < 0.5)
-        self.queue.append(life.Spawned(self.pids))
+        self.queue.append(events.Spawned(self.pids))
 
     def be_ready(self) -> None:
         self.starting = False
-        self.queue.append(life.Ready())
+        self.queue.append(events.Ready())
 
     def fail(self) -> None:
         self.starting = False
-        self.queue.append(life.Failed(Failure(self.chance.choice(list(Stage)), "it broke")))
+        self.queue.append(events.Failed(Failure(self.chance.choice(list(Stage)), "it broke")))
 
     def exit(self) -> None:
         assert self.process is not None
         self.process.exited = True
-        self.queue.append(life.Exited(Ending(1, None, self.now)))
+        self.queue.append(events.Exited(Ending(1, None, self.now)))
 
     def clear(self) -> None:
         assert self.process is not None
         self.process.cleared = True
-        self.queue.append(life.Cleared())
+        self.queue.append(events.Cleared())
 
     def be_unwell(self) -> None:
-        self.queue.append(life.Unhealthy("it did not answer"))
+        self.queue.append(events.Unhealthy("it did not answer"))
 
     def fire(self) -> None:
         assert self.timer is not None
         (timer, due), self.timer = self.timer, None
         self.now = max(self.now, due)
-        self.queue.append(life.TimerFired(timer))
+        self.queue.append(events.TimerFired(timer))
 
     # What the controller does.
 
     def handle(self) -> None:
         event = self.queue.popleft()
         self.seen.add((self.state.status, type(event)))
-        self.starters += isinstance(event, life.Start)
-        self.stoppers += isinstance(event, life.Stop)
-        if isinstance(event, life.Cleared):
+        self.starters += isinstance(event, events.Start)
+        self.stoppers += isinstance(event, events.Stop)
+        if isinstance(event, events.Cleared):
             self.process = None
         self.state, effects = step(self.state, event, self.policy, self.now)
         for effect in effects:
             self.perform(effect)
         self.check()
 
-    def perform(self, effect: life.Effect) -> None:
+    def perform(self, effect: events.Effect) -> None:
         match effect:
-            case life.BeginStart():
+            case events.BeginStart():
                 assert not self.starting, "two starts"
                 assert self.process is None, "a start beside a process"
                 assert self.state.enabled, "a start while disabled"
                 self.starting = True
-            case life.CancelStart():
+            case events.CancelStart():
                 if self.executing:
                     self.end_execution()
                     # No stage follows that could be broken off.
-                    self.queue.append(life.Ready())
+                    self.queue.append(events.Ready())
                 self.starting = False
-            case life.Terminate() | life.Kill():
-                self.signal(kill=isinstance(effect, life.Kill))
-            case life.SetTimer(timer, delay):
+            case events.Terminate() | events.Kill():
+                self.signal(kill=isinstance(effect, events.Kill))
+            case events.SetTimer(timer, delay):
                 assert delay >= 0
                 self.timer = (timer, self.now + delay)
-            case life.ClearTimer():
+            case events.ClearTimer():
                 self.timer = None
-            case life.AnswerStart(failure):
+            case events.AnswerStart(failure):
                 assert failure is not None or self.state.status is Status.RUNNING
                 self.starters = 0
-            case life.AnswerStop():
+            case events.AnswerStop():
                 assert self.process is None, "stopped, and there is a process"
                 self.stoppers = 0
-            case life.LoseDependents(returns):
+            case events.LoseDependents(returns):
                 assert self.state.enabled or not returns
 
     def signal(self, *, kill: bool) -> None:
         if self.process is None:
             # Once for each stop: TERM and KILL of nothing are one and the same.
-            if life.Cleared() not in self.queue:
-                self.queue.append(life.Cleared())
+            if events.Cleared() not in self.queue:
+                self.queue.append(events.Cleared())
         elif kill or not self.process.stubborn:
             if not self.process.exited:
                 self.exit()
@@ -185,8 +191,8 @@ class Daemon:
 
     def check(self) -> None:
         state, process = self.state, self.process
-        spawned = process is not None and life.Spawned(process.pid) not in self.queue
-        exited = process is not None and process.exited and not any(isinstance(e, life.Exited) for e in self.queue)
+        spawned = process is not None and events.Spawned(process.pid) not in self.queue
+        exited = process is not None and process.exited and not any(isinstance(e, events.Exited) for e in self.queue)
         assert state.pid == (process.pid if process is not None and spawned and not exited else None)
         if state.status is not Status.STOPPING:
             assert self.stoppers == 0
@@ -200,7 +206,7 @@ class Daemon:
             assert (state.starts_again, state.respawns) == (False, False)
         if state.respawn_at is not None:
             assert (state.status, state.enabled) == (Status.STOPPED, True)
-            assert self.timer == (Timer.RESPAWN, state.respawn_at) or life.TimerFired(Timer.RESPAWN) in self.queue
+            assert self.timer == (Timer.RESPAWN, state.respawn_at) or events.TimerFired(Timer.RESPAWN) in self.queue
         elif state.status in (Status.STOPPED, Status.RUNNING):
             assert self.timer is None
 
@@ -229,5 +235,5 @@ def test_a_random_history_keeps_the_invariants_and_comes_to_an_end(seed: int) ->
 
 def test_the_histories_come_by_every_entry_that_acts() -> None:
     acting = {key for key, entry in life.TABLE.items() if callable(entry)}
-    seen = set[tuple[Status, type[life.Event]]]().union(*(history(seed).seen for seed in range(30)))
+    seen = set[tuple[Status, type[events.Event]]]().union(*(history(seed).seen for seed in range(30)))
     assert acting - seen == set()

@@ -11,9 +11,9 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from doubles import KILL, TERM, FakeProcess, FakeSurroundings, begin, controlled, numbers
-from herd.core import lifecycle as life
+from herd.core import events
 from herd.core.errors import HerdError, StartFailed
-from herd.core.lifecycle import Stage, Status
+from herd.core.events import Stage, Status
 from herd.core.service import Host
 
 S, B, R, E = Status.STOPPED, Status.STARTING, Status.RUNNING, Status.STOPPING
@@ -92,7 +92,7 @@ async def test_a_failed_setup_ends_what_was_started(nursery: trio.Nursery, autoj
         await controller.start()
     assert numbers(around.process) == [TERM]
     assert around.statuses == [B, E, S]
-    assert controller.state.failure == life.Failure(Stage.SETUP, "cannot load the account")
+    assert controller.state.failure == events.Failure(Stage.SETUP, "cannot load the account")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ async def test_a_failure_before_there_is_a_process(
     controller = await controlled(nursery, around)
     with pytest.raises(StartFailed, match="cannot start web"):
         await controller.start()
-    assert controller.state.failure == life.Failure(stage, reason)
+    assert controller.state.failure == events.Failure(stage, reason)
     assert controller.state.status is S
     assert around.processes == []
 
@@ -161,8 +161,8 @@ async def test_a_stop_right_behind_a_start_leaves_nothing(autojump_clock: MockCl
         async with trio.open_nursery() as nursery:
             around = FakeSurroundings()
             controller = await controlled(nursery, around)
-            controller.post(life.Start())
-            controller.post(life.Stop())
+            controller.post(events.Start())
+            controller.post(events.Stop())
             await wait_all_tasks_blocked()
             seen = controller.state.status, [each for each in around.processes if not each.closed], around.said
             nursery.cancel_scope.cancel()
@@ -187,10 +187,10 @@ async def test_a_start_during_a_stop_starts_again_after_it(nursery: trio.Nursery
 async def test_a_disabled_service_does_not_start(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
     around = FakeSurroundings()
     controller = await controlled(nursery, around)
-    await controller.post(life.Disable()).wait()
+    await controller.post(events.Disable()).wait()
     with pytest.raises(StartFailed, match="it is disabled"):
         await controller.start()
-    await controller.post(life.Enable()).wait()
+    await controller.post(events.Enable()).wait()
     await controller.start()
     assert controller.state.status is R
 
@@ -202,7 +202,7 @@ async def test_hurry_kills_at_once(nursery: trio.Nursery, autojump_clock: MockCl
     await controller.start()
     begun = trio.current_time()
     stopped = await begin(nursery, controller.stop)
-    await controller.post(life.Hurry()).wait()
+    await controller.post(events.Hurry()).wait()
     await wait_all_tasks_blocked()
     assert stopped == ["done"]
     assert numbers(around.process) == [TERM, KILL]

@@ -7,9 +7,9 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from doubles import KILL, TERM, FakeProcess, FakeSurroundings, begin, controlled
-from herd.core import lifecycle as life
+from herd.core import events
 from herd.core.errors import HerdError, StartFailed
-from herd.core.lifecycle import Stage, Status
+from herd.core.events import Stage, Status
 from herd.core.respawn import Respawn
 from herd.core.service import Health, Host
 
@@ -235,7 +235,7 @@ async def test_a_grace_period_that_ends_with_its_process_does_not_fail_the_next_
     around.process.end()
     await wait_all_tasks_blocked()
     # Its moment came while the end was being handled, so it stands behind it.
-    controller.post(life.TimerFired(life.Timer.GRACE))
+    controller.post(events.TimerFired(events.Timer.GRACE))
     await wait_all_tasks_blocked()
     around.process.say("ready")
     await wait_all_tasks_blocked()

@@ -16,7 +16,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from herd.core.errors import StartFailed
-from herd.core.lifecycle import Ending, State, Status
+from herd.core.events import Ending, Status
+from herd.core.lifecycle import State
 from herd.core.service import Program, Service
 from herd.daemon.controller import Controller
 from herd.daemon.host import ServiceHost

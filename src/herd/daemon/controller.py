@@ -16,9 +16,11 @@ from typing import Protocol
 
 import trio
 
+from herd.core import events
 from herd.core import lifecycle as life
 from herd.core.errors import HerdError, StartFailed
-from herd.core.lifecycle import Event, Failure, Stage, State
+from herd.core.events import Event, Failure, Stage
+from herd.core.lifecycle import State
 from herd.core.service import Service
 from herd.daemon.host import ServiceHost
 from herd.daemon.log import ServiceLog
@@ -99,7 +101,7 @@ class Controller:
         """Start and wait until the service runs. Raises StartFailed."""
         send, receive = trio.open_memory_channel[Failure | None](1)
         self._starters.append(send)
-        self.post(life.Start(asked))
+        self.post(events.Start(asked))
         if failure := await receive.receive():
             raise StartFailed(self.failure_text(failure))
 
@@ -107,7 +109,7 @@ class Controller:
         """Stop and wait until nothing is left."""
         stopped = trio.Event()
         self._stoppers.append(stopped)
-        self.post(life.Stop())
+        self.post(events.Stop())
         await stopped.wait()
 
     async def settled(self) -> None:
@@ -141,7 +143,7 @@ class Controller:
                 handled.set()
 
     async def _handle(self, event: Event) -> None:
-        if isinstance(event, life.Cleared):
+        if isinstance(event, events.Cleared):
             self._drop_process()
         before = self.state
         try:
@@ -158,33 +160,33 @@ class Controller:
         for effect in effects:
             await self._perform(effect)
 
-    async def _perform(self, effect: life.Effect) -> None:
+    async def _perform(self, effect: events.Effect) -> None:
         match effect:
-            case life.BeginStart():
+            case events.BeginStart():
                 self._procedure_done = trio.Event()
                 self._procedure = trio.CancelScope()
                 self._nursery.start_soon(self._start_procedure, self._procedure)
-            case life.CancelStart():
+            case events.CancelStart():
                 if self._procedure is not None:
                     self._procedure.cancel()
                     await self._procedure_done.wait()
-            case life.Terminate():
+            case events.Terminate():
                 self._signal(SIGTERM)
-            case life.Kill():
+            case events.Kill():
                 self._signal(SIGKILL)
-            case life.SetTimer(timer, delay):
+            case events.SetTimer(timer, delay):
                 self._timer.cancel()
                 self._timer = trio.CancelScope()
                 self._nursery.start_soon(self._run_timer, timer, delay, self._timer)
-            case life.ClearTimer():
+            case events.ClearTimer():
                 self._timer.cancel()
-            case life.AnswerStart(failure):
+            case events.AnswerStart(failure):
                 self._answer_start(failure)
-            case life.AnswerStop():
+            case events.AnswerStop():
                 for stopper in self._stoppers:
                     stopper.set()
                 self._stoppers.clear()
-            case life.LoseDependents(returns):
+            case events.LoseDependents(returns):
                 self._around.lose_dependents(self.service.name, returns=returns)
 
     def _answer_start(self, failure: Failure | None) -> None:
@@ -194,16 +196,16 @@ class Controller:
                 starter.send_nowait(failure)
         self._starters.clear()
 
-    async def _run_timer(self, timer: life.Timer, delay: float, scope: trio.CancelScope) -> None:
+    async def _run_timer(self, timer: events.Timer, delay: float, scope: trio.CancelScope) -> None:
         with scope:
             await trio.sleep(delay)
             # Fired or replaced, never both: a timer that was replaced meanwhile says nothing.
             if scope is self._timer and not scope.cancel_called:
-                self.post(life.TimerFired(timer))
+                self.post(events.TimerFired(timer))
 
     def _signal(self, number: int) -> None:
         if self._process is None:
-            self.post(life.Cleared())
+            self.post(events.Cleared())
         else:
             self._process.signal(SIGTERM if number == SIGTERM else SIGKILL)
 
@@ -227,7 +229,7 @@ class Controller:
                 # Broken off before it began, it asks nothing of its requirements.
                 await trio.lowlevel.checkpoint()
                 await self._stages()
-                self.post(life.Ready())
+                self.post(events.Ready())
             except HerdError as error:
                 self._fail(error.message)
             except (OSError, LookupError) as error:
@@ -236,7 +238,7 @@ class Controller:
         self._procedure_done.set()
 
     def _fail(self, reason: str) -> None:
-        self.post(life.Failed(Failure(self.stage or Stage.SETUP, reason)))
+        self.post(events.Failed(Failure(self.stage or Stage.SETUP, reason)))
 
     async def _stages(self) -> None:
         service, around = self.service, self._around
@@ -251,7 +253,7 @@ class Controller:
         self._output.clear()
         ready_line = trio.Event()
         self._nursery.start_soon(self._attend, process, partial(self._see, ready_line))
-        self.post(life.Spawned(process.pid))
+        self.post(events.Spawned(process.pid))
         self.stage = Stage.READINESS
         if service.ready_line is not None:
             await ready_line.wait()
@@ -274,10 +276,10 @@ class Controller:
             nursery.start_soon(self.log.capture, process.output, seen)
             ending = await process.wait()
             self._leave_company()
-            self.post(life.Exited(ending))
+            self.post(events.Exited(ending))
             await process.wait_cleared()
             nursery.cancel_scope.cancel()
-        self.post(life.Cleared())
+        self.post(events.Cleared())
 
     def _companion(self) -> trio.CancelScope:
         scope = trio.CancelScope()
@@ -301,7 +303,7 @@ class Controller:
             while True:
                 await trio.sleep(health.interval)
                 if reason := await self._unwell(health.procedure, health.timeout):
-                    self.post(life.Unhealthy(reason))
+                    self.post(events.Unhealthy(reason))
                     return
 
     async def _unwell(self, procedure: Callable[[ServiceHost], Awaitable[None]], timeout: float) -> str | None:

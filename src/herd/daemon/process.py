@@ -24,7 +24,7 @@ import psutil
 import trio
 from attrs import define, field, frozen
 
-from herd.core.lifecycle import Ending
+from herd.core.events import Ending
 from herd.core.service import Program
 
 MARK = "HERD_INVOCATION"

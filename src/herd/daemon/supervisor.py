@@ -9,10 +9,11 @@ from pathlib import Path
 
 import trio
 
-from herd.core import lifecycle as life
+from herd.core import events
 from herd.core.errors import NoSuchService, StartFailed
+from herd.core.events import Stage, Status
 from herd.core.graph import Graph
-from herd.core.lifecycle import Stage, State, Status
+from herd.core.lifecycle import State
 from herd.core.service import Clear, MakeDirectory, Preparation, Service
 from herd.core.status import Snapshot
 from herd.core.suggest import did_you_mean
@@ -64,7 +65,7 @@ class Supervisor:
         """Ask every service that starts with herdd to start; each waits for what it requires."""
         for name in self.graph.start_order():
             if self.graph.services[name].auto_start:
-                self.controllers[name].post(life.Start(asked=False))
+                self.controllers[name].post(events.Start(asked=False))
 
     async def start(self, name: str) -> None:
         """Start a service and what it requires. Raises StartFailed."""
@@ -104,7 +105,7 @@ class Supervisor:
     def hurry(self) -> None:
         """End every process at once."""
         for controller in self.controllers.values():
-            controller.post(life.Hurry())
+            controller.post(events.Hurry())
 
     # What controllers need (controller.Surroundings).
 
@@ -149,7 +150,7 @@ class Supervisor:
     def lose_dependents(self, name: str, *, returns: bool) -> None:
         """Tell all that require the service, directly or not."""
         for dependent in self.graph.dependents(name):
-            self.controllers[dependent].post(life.RequirementLost(name, returns))
+            self.controllers[dependent].post(events.RequirementLost(name, returns))
 
     def changed(self, controller: Controller, before: State) -> None:
         """Log the change, tell the watchers, and start again whom only this one's absence kept from it."""
@@ -172,7 +173,7 @@ class Supervisor:
             state = self.controllers[dependent].state
             waits = state.failure is not None and state.failure.stage is Stage.REQUIREMENT and not state.asked
             if state.status is Status.STOPPED and waits:
-                self.controllers[dependent].post(life.Start(asked=False))
+                self.controllers[dependent].post(events.Start(asked=False))
 
     def main_pids(self) -> set[int]:
         """The processes whose end a controller awaits."""

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import frozen
 
-from herd.core import lifecycle as life
+from herd.core import events
 from herd.core.errors import HerdError, NoSuchAction, WrongUsage
-from herd.core.lifecycle import Status
+from herd.core.events import Status
 from herd.core.service import Access, Action, Reply
 from herd.core.status import details, facts, overview
 from herd.core.suggest import did_you_mean
@@ -114,12 +114,12 @@ async def _status(supervisor: Supervisor, name: str, arguments: Sequence[str]) -
 
 
 async def _enable(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    await supervisor.controllers[name].post(life.Enable()).wait()
+    await supervisor.controllers[name].post(events.Enable()).wait()
     return Reply({"enabled": True}, f"Enabled service {name}.\n")
 
 
 async def _disable(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    await supervisor.controllers[name].post(life.Disable()).wait()
+    await supervisor.controllers[name].post(events.Disable()).wait()
     return Reply({"enabled": False}, f"Disabled service {name}.\n")
 
 
