@@ -15,6 +15,7 @@ from herd.core import events
 from herd.core.errors import HerdError, StartFailed
 from herd.core.events import Stage, Status
 from herd.core.service import Host
+from herd.daemon.process import NoIdentity
 
 S, B, R, E = Status.STOPPED, Status.STARTING, Status.RUNNING, Status.STOPPING
 
@@ -24,11 +25,11 @@ async def test_start_and_stop(nursery: trio.Nursery, autojump_clock: MockClock) 
     controller = await controlled(nursery, around)
     await controller.start()
     assert around.statuses == [B, R]
-    assert controller.main_pid == controller.state.pid == around.process.pid
+    assert controller.state.pid == around.process.pid
     await controller.stop()
     assert around.statuses == [B, R, E, S]
     assert numbers(around.process) == [TERM]
-    assert controller.main_pid is None
+    assert controller.state.pid is None
     assert around.process.closed
 
 
@@ -99,7 +100,7 @@ async def test_a_failed_setup_ends_what_was_started(nursery: trio.Nursery, autoj
     ("attribute", "error", "stage", "reason"),
     [
         ("requirement_error", StartFailed("it requires bus"), Stage.REQUIREMENT, "it requires bus"),
-        ("prepare_error", LookupError("there is no user web"), Stage.PREPARATION, "there is no user web"),
+        ("prepare_error", NoIdentity("there is no user web"), Stage.PREPARATION, "there is no user web"),
         ("prepare_error", OSError(13, "Permission denied", "/srv"), Stage.PREPARATION, "/srv: Permission denied"),
         ("spawn_error", FileNotFoundError(2, "No such file", "/bin/web"), Stage.EXECUTION,
          "there is no program /bin/web; install the package webd"),
@@ -117,6 +118,19 @@ async def test_a_failure_before_there_is_a_process(
     assert controller.state.failure == events.Failure(stage, reason)
     assert controller.state.status is S
     assert around.processes == []
+
+
+async def test_a_fault_of_a_definition_is_its_services_trouble(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    async def setup(host: Host) -> None:
+        raise KeyError("name")
+
+    around = FakeSurroundings()
+    controller = await controlled(nursery, around, setup=setup)
+    with pytest.raises(StartFailed, match=r"cannot start web: internal fault: KeyError\('name'\)"):
+        await controller.start()
+    assert numbers(around.process) == [TERM]
 
 
 async def test_a_stop_interrupts_a_start(nursery: trio.Nursery, autojump_clock: MockClock) -> None:

@@ -146,15 +146,24 @@ async def test_one_that_does_not_answer_is_restarted(nursery: trio.Nursery, auto
     assert around.lost == [True]
 
 
-async def test_an_error_of_the_check_is_the_reason(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (HerdError("cannot call Ping: the bus is gone"), "cannot call Ping: the bus is gone"),
+        (ValueError("odd"), "internal fault: ValueError('odd')"),
+    ],
+)
+async def test_an_error_of_the_check_is_the_reason(
+    nursery: trio.Nursery, autojump_clock: MockClock, error: Exception, cause: str
+) -> None:
     async def check(host: Host) -> None:
-        raise HerdError("cannot call Ping: the bus is gone")
+        raise error
 
     around = FakeSurroundings()
     controller = await controlled(nursery, around, respawn=None, health=Health(check, interval=30))
     await controller.start()
     await trio.sleep(31)
-    assert controller.state.cause == "cannot call Ping: the bus is gone"
+    assert controller.state.cause == cause
     assert controller.state.status is Status.STOPPED
 
 

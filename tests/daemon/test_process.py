@@ -20,7 +20,7 @@ import trio
 import trio.lowlevel
 
 from herd.core.service import Program
-from herd.daemon.process import MARK, Identity, Process, become_subreaper, identity, reap_orphans, spawn
+from herd.daemon.process import MARK, Identity, NoIdentity, Process, become_subreaper, identity, reap_orphans, spawn
 
 is_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes users")
 
@@ -34,7 +34,7 @@ def subreaper() -> None:
 def no_child_is_left() -> Iterator[None]:
     before = {child.pid for child in psutil.Process().children()}
     yield
-    reap_orphans([])
+    reap_orphans()
     assert [child for child in psutil.Process().children() if child.pid not in before] == []
 
 
@@ -142,7 +142,7 @@ async def test_named_groups() -> None:
     ("keys", "remedy"), [({"user": "no-one"}, "useradd"), ({"group": "no-group"}, "groupadd --system no-group")]
 )
 def test_a_missing_user_or_group_says_how_to_make_it(keys: dict[str, Any], remedy: str) -> None:
-    with pytest.raises(LookupError, match=remedy):
+    with pytest.raises(NoIdentity, match=remedy):
         identity(program("true", **keys))
 
 
@@ -241,7 +241,7 @@ async def test_ended_orphans_are_collected_but_not_what_is_awaited() -> None:
             while not (orphans := [each for each in psutil.Process().children() if each.pid != process.pid]):
                 await trio.lowlevel.checkpoint()
         os.waitid(os.P_PID, orphans[0].pid, os.WEXITED | os.WNOWAIT)
-        reap_orphans([process.pid])
+        reap_orphans()
         assert [each.pid for each in psutil.Process().children()] == [process.pid]
 
 
@@ -264,5 +264,5 @@ async def test_one_that_ends_at_once_is_not_taken_for_an_orphan() -> None:
 
 async def reap_all_the_time() -> None:
     while True:
-        reap_orphans([])
+        reap_orphans()
         await trio.lowlevel.checkpoint()

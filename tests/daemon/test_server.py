@@ -15,10 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 import varlink
+from trio.testing import wait_all_tasks_blocked
 from varlink.scanner import Interface
 
-from herd.core.protocol import MAX_CALL, Call
+from herd.core.protocol import MAX_CALL, Call, encode_reply
+from herd.daemon.server import Connection
+from herd.daemon.supervisor import Supervisor
 from support import HERDD, INTERFACE, PATIENCE, Daemon, herdd, program, short_directory
 
 SLEEP = "exec sleep infinity"
@@ -130,6 +134,35 @@ def test_a_bad_message_ends_its_own_connection_alone(daemon: Daemon, message: by
         assert wire.receive() is None
         assert "parameters" in other.call("Status")
     assert not [line for line in daemon.lines if "fault" in line]
+
+
+def test_a_bad_message_lets_what_was_asked_before_it_be_done(daemon: Daemon) -> None:
+    before = daemon.status("web")["mainPid"]
+    with daemon.wire() as wire:
+        wire.send("Perform", action="restart", service="web")
+        wire.socket.sendall(b"{\0")
+        reply = wire.receive()
+    assert reply is not None
+    assert reply["parameters"]["result"]["started"] == ["web"]
+    assert daemon.status("web")["mainPid"] not in (None, before)
+
+
+async def test_a_reply_that_is_broken_off_does_not_garble_the_next(tmp_path: Path) -> None:
+    ours, theirs = trio.socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4608)
+    call, replies = Call("a.b.C", {}), [encode_reply({"text": letter * 100_000}) for letter in "ab"]
+    async with trio.SocketStream(ours) as stream, trio.SocketStream(theirs) as client:
+        connection = Connection(stream, Supervisor([], tmp_path, print))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(connection._send, call, replies[0])
+            await wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        received = b""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(connection._send, call, replies[1])
+            while len(received) < len(replies[0] + replies[1]):
+                received += await client.receive_some()
+    assert received == replies[0] + replies[1]
 
 
 def test_a_message_that_is_too_large_ends_its_connection(daemon: Daemon) -> None:

@@ -24,7 +24,7 @@ from herd.core.lifecycle import State
 from herd.core.service import Service
 from herd.daemon.host import ServiceHost
 from herd.daemon.log import ServiceLog
-from herd.daemon.process import Identity, Process
+from herd.daemon.process import Identity, NoIdentity, Process
 
 # The lines of output that a caller of a failed start is shown (Pebble shows as many).
 OUTPUT_LINES = 20
@@ -39,7 +39,7 @@ class Surroundings(Protocol):
         ...
 
     async def prepare(self, service: Service) -> Identity:
-        """Look up the user and carry out the preparation. Raises OSError, LookupError."""
+        """Look up the user and carry out the preparation. Raises OSError, NoIdentity."""
         ...
 
     async def spawn(self, service: Service, who: Identity) -> Process:
@@ -118,11 +118,6 @@ class Controller:
         self._starters.append(send)
         if failure := await receive.receive():
             raise StartFailed(self.failure_text(failure))
-
-    @property
-    def main_pid(self) -> int | None:
-        """The main process, from its execution until nothing of it is left."""
-        return self._process.pid if self._process else None
 
     def failure_text(self, failure: Failure) -> str:
         """The failure as the sentence a user reads, with the last lines of output below it."""
@@ -232,8 +227,11 @@ class Controller:
                 self.post(events.Ready())
             except HerdError as error:
                 self._fail(error.message)
-            except (OSError, LookupError) as error:
+            except (OSError, NoIdentity) as error:
                 self._fail(_reason(error, self.service))
+            except Exception as error:
+                # A definition's fault is its service's trouble, not herdd's.
+                self._fail(f"internal fault: {error!r}")
         self._procedure = None
         self._procedure_done.set()
 
@@ -314,6 +312,8 @@ class Controller:
             return f"it did not answer for {timeout:g} seconds"
         except HerdError as error:
             return error.message
+        except Exception as error:
+            return f"internal fault: {error!r}"
         return None
 
     def _warn(self, text: str) -> None:
@@ -324,7 +324,7 @@ class Controller:
 def _reason(error: Exception, service: Service) -> str:
     """A stage's error as the end of "cannot start NAME: …"."""
     if not isinstance(error, OSError):
-        return str(error.args[0])
+        return str(error)
     if isinstance(error, FileNotFoundError) and error.filename == service.program.command[0]:
         package = service.program.package
         remedy = f"install the package {package}" if package else "correct its command"

@@ -101,7 +101,7 @@ async def run(paths: Paths, services: tuple[Service, ...]) -> None:
     ):
         async with listening(paths.socket) as listener, leaving_nothing(supervisor), trio.open_nursery() as nursery:
             await nursery.start(supervisor.run)
-            nursery.start_soon(_reap, ended, supervisor)
+            nursery.start_soon(_reap, ended)
             nursery.start_soon(_heed_signals, stops, supervisor)
             nursery.start_soon(serve, listener, supervisor, supervisor.say)
             supervisor.say(f"herdd {herd.__version__} listens on {paths.socket}.")
@@ -148,9 +148,9 @@ def _make_or_check(directory: Path, mode: int, uid: int, gid: int) -> None:
         raise HerdError(f"cannot use the directory {directory}: others may write there; choose one of herdd's own")
 
 
-async def _reap(ended: AsyncIterator[int], supervisor: Supervisor) -> None:
+async def _reap(ended: AsyncIterator[int]) -> None:
     async for _ in ended:
-        reap_orphans(supervisor.main_pids())
+        reap_orphans()
 
 
 async def _heed_signals(stops: AsyncIterator[int], supervisor: Supervisor) -> None:

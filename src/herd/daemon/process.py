@@ -13,12 +13,12 @@ import grp
 import os
 import pwd
 import secrets
-import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from signal import Signals, pidfd_send_signal
 
 import psutil
 import trio
@@ -30,6 +30,10 @@ from herd.core.service import Program
 MARK = "HERD_INVOCATION"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PR_SET_CHILD_SUBREAPER = 36
+
+
+class NoIdentity(Exception):
+    """There is no such user or group, or herdd may not become it; the text is the end of a sentence."""
 
 
 @frozen
@@ -44,7 +48,7 @@ class Identity:
 
 
 def identity(program: Program) -> Identity:
-    """The program's user and groups. Raises LookupError with a sentence's end. Blocks: it may ask a network."""
+    """The program's user and groups. Raises NoIdentity. Blocks: it may ask a network."""
     entry = _user(program.user)
     group = _group(program.group) if program.group else entry.pw_gid
     extra = tuple(_group(name) for name in program.supplementary_groups)
@@ -61,14 +65,14 @@ def _user(name: str | None) -> pwd.struct_passwd:
         return pwd.getpwnam(name)
     except KeyError:
         create = f"useradd --system --user-group --shell /usr/sbin/nologin {name}"
-        raise LookupError(f"there is no user {name}; create it with: {create}") from None
+        raise NoIdentity(f"there is no user {name}; create it with: {create}") from None
 
 
 def _group(name: str) -> int:
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:
-        raise LookupError(f"there is no group {name}; create it with: groupadd --system {name}") from None
+        raise NoIdentity(f"there is no group {name}; create it with: groupadd --system {name}") from None
 
 
 def become_subreaper() -> None:
@@ -110,7 +114,7 @@ class Process:
     output: int
     _pidfd: int
     _mark: str
-    _signal: signal.Signals | None = None
+    _signal: Signals | None = None
     _reaped: bool = False
     _members: dict[int, int] = field(factory=dict)
 
@@ -126,20 +130,27 @@ class Process:
             return Ending(result.si_status, None, time.time())
         return Ending(None, result.si_status, time.time())
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to every process of the service, now and to those found later (see wait_cleared)."""
-        known = list(self._members.values())
-        self._signal = number
-        if number == signal.SIGKILL and not self._reaped:
-            # The group in one go: its leader is ours, so the number cannot be another's.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, number)
-        # Once to each, the main process first: many programs take a second TERM for a wish to end at once.
-        if not self._reaped:
-            _send(self._pidfd, number)
-        for descriptor in known:
-            _send(descriptor, number)
+    def signal(self, number: Signals) -> None:
+        """Send a signal to every process of the service, now and to those found later (see wait_cleared).
+
+        Once to each: many programs take a second TERM for a wish to end at once.
+        """
         self._find()
+        self._signal = number
+        group = self._signal_group(number)
+        for pid, descriptor in self._members.items():
+            if pid not in group:
+                _send(descriptor, number)
+
+    def _signal_group(self, number: Signals) -> set[int]:
+        """Signal the main process and its group in one go; return which other members that reached."""
+        if self._reaped:
+            # Without its leader the group's number may be another's.
+            return set()
+        group = {pid for pid in self._members if _group_of(pid) == self.pid}
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+        return group
 
     async def wait_cleared(self) -> None:
         """After wait(): return once no process of the service is left; newcomers get the last signal too."""
@@ -168,9 +179,15 @@ class Process:
                     _send(descriptor, self._signal)
 
 
-def _send(descriptor: int, number: signal.Signals) -> None:
+def _group_of(pid: int) -> int | None:
+    with suppress(ProcessLookupError):
+        return os.getpgid(pid)
+    return None
+
+
+def _send(descriptor: int, number: Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):
-        signal.pidfd_send_signal(descriptor, number)
+        pidfd_send_signal(descriptor, number)
 
 
 def members(pid: int, mark: str) -> set[int]:
@@ -241,15 +258,14 @@ def _environment(service: str, program: Program, who: Identity, mark: str) -> di
     return {**clean, **program.environment, "HERD_SERVICE": service, MARK: mark}
 
 
-def reap_orphans(owned: Iterable[int]) -> None:
+def reap_orphans() -> None:
     """Collect ended children that no service awaits; stop at one that a service does."""
     with _AWAITED.lock, suppress(ChildProcessError):
         if _AWAITED.beginning:
             # Whoever begins calls this again.
             return
-        owned = {*owned, *_AWAITED.pids}
         while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            if ended.si_pid in owned:
+            if ended.si_pid in _AWAITED.pids:
                 # Its own task collects it and calls this again.
                 return
             os.waitpid(ended.si_pid, 0)

@@ -111,8 +111,6 @@ async def serve(listener: trio.SocketListener, supervisor: Supervisor, say: Call
             await Connection(stream, supervisor).run()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
-        except* ProtocolViolation:
-            pass
         except* Exception as group:
             say(f"internal fault in a connection: {group.exceptions!r}")
 
@@ -127,6 +125,8 @@ class Connection:
         self._supervisor = supervisor
         self._peer = peer_of(stream.socket)
         self._gone = trio.Event()
+        # What a sender that was cancelled half-way left; it goes out before anything else does.
+        self._unsent = bytearray()
 
     async def run(self) -> None:
         """Answer calls until the client leaves."""
@@ -145,7 +145,8 @@ class Connection:
                 while data := await self._stream.receive_some(_RECEIVE):
                     for frame in buffer.feed(data):
                         await calls.send(decode_call(frame))
-            except trio.BrokenResourceError:
+            except (trio.BrokenResourceError, ProtocolViolation):
+                # What was asked for before is still done, to its end.
                 pass
             finally:
                 self._gone.set()
@@ -187,8 +188,12 @@ class Connection:
     async def _send(self, call: Call, data: bytes) -> None:
         if call.oneway:
             return
+        self._unsent += data
         try:
-            await self._stream.send_all(data)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            while self._unsent:
+                sent = await self._stream.socket.send(self._unsent)
+                del self._unsent[:sent]
+        except (OSError, trio.ClosedResourceError):
+            self._unsent.clear()
             # Its reader may not see it: it waits where many calls were sent ahead.
             self._gone.set()

@@ -22,7 +22,7 @@ from herd.daemon.controller import Controller
 from herd.daemon.dbus import connected
 from herd.daemon.host import ServiceHost
 from herd.daemon.log import ServiceLog
-from herd.daemon.process import Identity, Process, identity, reap_orphans, spawn
+from herd.daemon.process import Identity, NoIdentity, Process, identity, reap_orphans, spawn
 
 # A watcher this many changes behind is let go.
 WATCHER_BUFFER = 4096
@@ -40,8 +40,8 @@ class Supervisor:
             name: Controller(service, ServiceLog(name, log_dir), self) for name, service in self.graph.services.items()
         }
         self.stop_asked = trio.Event()
-        self._log_written = trio.Event()
-        self._log_send, self._log_receive = trio.open_memory_channel[str](float("inf"))
+        # Lines of herdd's own log, and events to set once all before them are written.
+        self._log_send, self._log_receive = trio.open_memory_channel[str | trio.Event](float("inf"))
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the controllers until cancelled."""
@@ -129,7 +129,7 @@ class Supervisor:
             raise StartFailed("; ".join(failures))
 
     async def prepare(self, service: Service) -> Identity:
-        """Whom it runs as, and its directories and files in place. Raises OSError, LookupError."""
+        """Whom it runs as, and its directories and files in place. Raises OSError, NoIdentity."""
         return await trio.to_thread.run_sync(prepare, service)
 
     async def spawn(self, service: Service, who: Identity) -> Process:
@@ -161,7 +161,7 @@ class Supervisor:
                 self._watchers.discard(watcher)
                 watcher.close()
         # A main process that was collected may have hidden ended orphans behind it (see reap_orphans).
-        reap_orphans(self.main_pids())
+        reap_orphans()
         if controller.state.status is before.status:
             return
         self.say(_announcement(controller))
@@ -175,10 +175,6 @@ class Supervisor:
             if state.status is Status.STOPPED and waits:
                 self.controllers[dependent].post(events.Start(asked=False))
 
-    def main_pids(self) -> set[int]:
-        """The processes whose end a controller awaits."""
-        return {pid for controller in self.controllers.values() if (pid := controller.main_pid) is not None}
-
     # Observation.
 
     def say(self, text: str) -> None:
@@ -188,15 +184,16 @@ class Supervisor:
 
     async def _write_log(self) -> None:
         async for line in self._log_receive:
-            await self.log.write([line.encode()])
-            if not self._log_receive.statistics().current_buffer_used:
-                self._log_written.set()
+            if isinstance(line, trio.Event):
+                line.set()
+            else:
+                await self.log.write([line.encode()])
 
     async def flush(self) -> None:
         """Wait until all that was said is in herdd's log."""
-        self._log_written = trio.Event()
-        if self._log_receive.statistics().current_buffer_used:
-            await self._log_written.wait()
+        written = trio.Event()
+        self._log_send.send_nowait(written)
+        await written.wait()
 
     @asynccontextmanager
     async def watch(self) -> AsyncIterator[trio.MemoryReceiveChannel[Controller]]:
@@ -230,7 +227,7 @@ def prepare(service: Service) -> Identity:
     """Blocking part of Supervisor.prepare: the user looked up, then each step in order."""
     who = identity(service.program)
     if os.geteuid() != 0 and who.uid != os.geteuid():
-        raise LookupError(f"only root can run it as {who.user}; leave out its user, or run herdd as root")
+        raise NoIdentity(f"only root can run it as {who.user}; leave out its user, or run herdd as root")
     for step in service.preparation:
         _carry_out(step, who)
     return who

@@ -1,0 +1,220 @@
+"""What happens to a service and what the daemon does about it: the words core/lifecycle.py's table is written in."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from attrs import frozen
+
+
+class Status(Enum):
+    """What a service is."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+
+
+class Stage(Enum):
+    """Where a start failed, in the order in which a start goes."""
+
+    REQUIREMENT = "requirement"
+    PREPARATION = "preparation"
+    EXECUTION = "execution"
+    READINESS = "readiness"
+    SETUP = "setup"
+    # Not a stage of one start: it started too often.
+    RESPAWN = "respawn"
+
+
+@frozen
+class Failure:
+    """Why a start failed: the stage, and the end of a sentence for people."""
+
+    stage: Stage
+    reason: str
+
+
+@frozen
+class Ending:
+    """How a process ended: one of exit code and signal number, at a wall-clock time (seconds)."""
+
+    code: int | None
+    signal: int | None
+    at: float
+
+    @property
+    def words(self) -> str:
+        """The ending as the end of a sentence."""
+        return f"exited with {self.code}" if self.signal is None else f"was ended by signal {self.signal}"
+
+
+class Timer(Enum):
+    """The one timer a service may have running, by what it is for."""
+
+    START = "start"
+    GRACE = "grace"
+    RESPAWN = "respawn"
+
+
+# Events: what happened.
+
+
+@frozen
+class Start:
+    """Somebody asked for a start. `asked` is False for the daemon's own starts at boot."""
+
+    asked: bool = True
+
+
+@frozen
+class Stop:
+    """Somebody asked for a stop."""
+
+
+@frozen
+class Hurry:
+    """Whatever is still there is to end at once."""
+
+
+@frozen
+class Enable:
+    """The service may start again."""
+
+
+@frozen
+class Disable:
+    """The service must not start until it is enabled."""
+
+
+@frozen
+class Spawned:
+    """The program was executed."""
+
+    pid: int
+
+
+@frozen
+class Ready:
+    """Every stage of the start is done."""
+
+
+@frozen
+class Failed:
+    """A stage of the start failed."""
+
+    failure: Failure
+
+
+@frozen
+class Exited:
+    """The main process ended."""
+
+    ending: Ending
+
+
+@frozen
+class Cleared:
+    """No process of the service is left."""
+
+
+@frozen
+class TimerFired:
+    """The service's timer ran out."""
+
+    timer: Timer
+
+
+@frozen
+class Unhealthy:
+    """The health check failed."""
+
+    reason: str
+
+
+@frozen
+class RequirementLost:
+    """A requirement ended; `returns` when it will be respawned."""
+
+    requirement: str
+    returns: bool
+
+
+Event = (
+    Start
+    | Stop
+    | Hurry
+    | Enable
+    | Disable
+    | Spawned
+    | Ready
+    | Failed
+    | Exited
+    | Cleared
+    | TimerFired
+    | Unhealthy
+    | RequirementLost
+)
+EVENTS: tuple[type[Event], ...] = (
+    Start, Stop, Hurry, Enable, Disable, Spawned, Ready, Failed, Exited, Cleared, TimerFired,
+    Unhealthy, RequirementLost,
+)  # fmt: skip
+
+
+# Effects: what the daemon has to do.
+
+
+@frozen
+class BeginStart:
+    """Go through the stages; answer with Spawned and Ready, or Failed."""
+
+
+@frozen
+class CancelStart:
+    """Break the stages off, if they are under way, and wait until they have ended."""
+
+
+@frozen
+class Terminate:
+    """TERM to every process of the service; Cleared once none is left."""
+
+
+@frozen
+class Kill:
+    """KILL to every process of the service; Cleared once none is left."""
+
+
+@frozen
+class SetTimer:
+    """Let the service's one timer fire after `delay` seconds, in place of any other."""
+
+    timer: Timer
+    delay: float
+
+
+@frozen
+class ClearTimer:
+    """Let the timer never fire."""
+
+
+@frozen
+class AnswerStart:
+    """Tell those who wait for a start: done, or why not."""
+
+    failure: Failure | None
+
+
+@frozen
+class AnswerStop:
+    """Tell those who wait for a stop."""
+
+
+@frozen
+class LoseDependents:
+    """Tell the dependents that their requirement ended unasked."""
+
+    returns: bool
+
+
+Effect = BeginStart | CancelStart | Terminate | Kill | SetTimer | ClearTimer | AnswerStart | AnswerStop | LoseDependents
