@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -75,10 +74,6 @@ def daemon(paths: dict[str, Path], archives: dict[str, Archive]) -> Iterator[Dae
         yield daemon
 
 
-def _stamped(line: str) -> datetime:
-    return datetime.fromisoformat(line.split(" ")[0])
-
-
 @pytest.mark.parametrize("kind", _REASONS)
 def test_a_bad_archive_is_named_with_its_fault(daemon: Daemon, paths: dict[str, Path], kind: str) -> None:
     found = [
@@ -89,11 +84,12 @@ def test_a_bad_archive_is_named_with_its_fault(daemon: Daemon, paths: dict[str, 
     assert _REASONS[kind] in found[0]
 
 
-def test_each_is_told_in_the_log_within_a_second_of_the_start_of_jamid(daemon: Daemon, paths: dict[str, Path]) -> None:
-    start = _stamped(daemon.said("Service jami-dbus-session is running"))
-    for kind, path in paths.items():
-        said = _stamped(daemon.said(f"{path}:"))
-        assert (said - start).total_seconds() < (3 if kind == "badkeys" else 1.5), kind
+def test_each_is_told_before_any_account_is_imported(daemon: Daemon, paths: dict[str, Path]) -> None:
+    # jamid takes seconds to import; only what jamid alone can tell is told when it has looked.
+    running = daemon.lines.index(daemon.said("Service jami is running"))
+    told = {kind: daemon.lines.index(daemon.said(f"{path}:")) for kind, path in paths.items()}
+    assert all(place < running for place in told.values())
+    assert max(told, key=told.__getitem__) == "badkeys"
 
 
 def test_the_other_accounts_are_served(daemon: Daemon, archives: dict[str, Archive]) -> None:
