@@ -2,13 +2,146 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from attrs import Factory, field, frozen, validators
+from attrs import Attribute, Factory, field, frozen, validators
 
+from herd.core.readiness import (
+    CommandSuccess,
+    HttpStatus,
+    Notification,
+    OutputLine,
+    PidFile,
+    Probe,
+    Readiness,
+    TcpPort,
+    UnixSocket,
+)
 from herd.core.respawn import Respawn
-from herd.core.service import Program, Section, Service, Surroundings
+from herd.core.service import Health, Program, Section, Service, Surroundings
+
+_NOT_NEGATIVE: Any = validators.ge(0)
+_POSITIVE: Any = validators.gt(0)
+
+
+def _address(instance: object, attribute: Attribute[str | None], value: str | None) -> None:
+    if value is not None:
+        _host_and_port(value)
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    host, separator, port = text.rpartition(":")
+    if not separator or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f"{text!r} is no address; one is written HOST:PORT, [::1]:PORT")
+    return host.strip("[]") or "localhost", int(port)
+
+
+def _url(instance: object, attribute: Attribute[str | None], value: str | None) -> None:
+    if value is not None and not value.startswith("http://"):
+        raise ValueError(f"{value!r} is no URL that can be asked; one begins with http://")
+
+
+def _signal(instance: object, attribute: Attribute[str], value: str) -> None:
+    _signal_number(value)
+
+
+def _signal_number(name: str) -> int:
+    try:
+        return signal.Signals[f"SIG{name.upper().removeprefix('SIG')}"]
+    except KeyError:
+        raise ValueError(f"{name!r} is no signal; TERM, INT, QUIT and HUP are some") from None
+
+
+def _limits(instance: object, attribute: Attribute[Any], value: Mapping[str, str]) -> None:
+    _resource_limits(value)
+
+
+def _resource_limits(limits: Mapping[str, str]) -> dict[str, tuple[int | None, int | None]]:
+    """`{"nofile": "1024:4096"}`, as prlimit(1) writes them."""
+    found = {}
+    for name, text in limits.items():
+        if not hasattr(resource, f"RLIMIT_{name.upper()}"):
+            known = sorted(each[7:].lower() for each in dir(resource) if each.startswith("RLIMIT_"))
+            raise ValueError(f"{name!r} is no resource limit; the limits are: {', '.join(known)}")
+        soft, _, hard = text.partition(":")
+        found[name] = (_limit(soft), _limit(hard or soft))
+    return found
+
+
+def _limit(text: str) -> int | None:
+    if text == "unlimited":
+        return None
+    if not text.isdecimal():
+        raise ValueError(f"{text!r} is no limit; one is a number, SOFT:HARD or unlimited")
+    return int(text)
+
+
+@frozen
+class ProbeConfiguration:
+    """One of these, asked again and again."""
+
+    tcp: str | None = field(default=None, validator=_address)
+    unix: Path | None = None
+    http: str | None = field(default=None, validator=_url)
+    # With http.
+    status: int = 200
+    command: tuple[str, ...] | None = None
+
+    def probes(self) -> list[Probe]:
+        """Those that are given."""
+        found: list[Probe] = []
+        if self.tcp is not None:
+            found.append(TcpPort(*_host_and_port(self.tcp)))
+        if self.unix is not None:
+            found.append(UnixSocket(self.unix))
+        if self.http is not None:
+            found.append(HttpStatus(self.http, self.status))
+        if self.command is not None:
+            found.append(CommandSuccess(self.command))
+        return found
+
+
+@frozen
+class ReadyConfiguration(ProbeConfiguration):
+    """`ready`: how it is known that the program serves. One of these."""
+
+    line: str | None = None
+    notify: bool = False
+    pid_file: Path | None = None
+
+    def readiness(self) -> list[Readiness]:
+        """Those that are given."""
+        found: list[Readiness] = [*self.probes()]
+        if self.line is not None:
+            found.append(OutputLine(self.line))
+        if self.notify:
+            found.append(Notification())
+        if self.pid_file is not None:
+            found.append(PidFile(self.pid_file))
+        return found
+
+
+@frozen
+class HealthConfiguration(ProbeConfiguration):
+    """`health`: what is asked while it runs. One probe, and how often."""
+
+    interval: float = field(default=30.0, validator=_POSITIVE)
+    timeout: float = field(default=10.0, validator=_POSITIVE)
+    failures: int = field(default=3, validator=validators.ge(1))
+
+
+def _one_readiness(instance: object, attribute: Attribute[Any], value: ReadyConfiguration | None) -> None:
+    if value is not None and len(value.readiness()) != 1:
+        raise ValueError("it has one of line, notify, pid-file, tcp, unix, http and command")
+
+
+def _one_probe(instance: object, attribute: Attribute[Any], value: HealthConfiguration | None) -> None:
+    if value is not None and len(value.probes()) != 1:
+        raise ValueError("it has one of tcp, unix, http and command")
 
 
 @frozen
@@ -20,17 +153,32 @@ class ProgramConfiguration:
     documentation: str = "[No description]."
     requirement: tuple[str, ...] = ()
     auto_start: bool = True
+    one_shot: bool = False
+    transient: bool = False
     respawn: bool = True
-    respawn_delay: float = field(default=0.1, validator=validators.ge(0))
-    # Starts once a line of its output contains this.
-    ready_line: str | None = None
-    start_timeout: float = field(default=90.0, validator=validators.gt(0))
-    grace_period: float = field(default=5.0, validator=validators.ge(0))
+    respawn_delay: float = field(default=0.1, validator=_NOT_NEGATIVE)
+    respawn_factor: float = field(default=2.0, validator=validators.ge(1))
+    respawn_ceiling: float = field(default=60.0, validator=_NOT_NEGATIVE)
+    # More respawns than `limit` within `window` disable it; 0: no limit.
+    respawn_limit: int = field(default=5, validator=_NOT_NEGATIVE)
+    respawn_window: float = field(default=7.0, validator=_POSITIVE)
+    respawn_reset_after: float = field(default=60.0, validator=_NOT_NEGATIVE)
+    ready: ReadyConfiguration | None = field(default=None, validator=_one_readiness)
+    health: HealthConfiguration | None = field(default=None, validator=_one_probe)
+    start_timeout: float = field(default=90.0, validator=_POSITIVE)
+    grace_period: float = field(default=5.0, validator=_NOT_NEGATIVE)
+    stop_signal: str = field(default="TERM", validator=_signal)
     user: str | None = None
     group: str | None = None
     supplementary_groups: tuple[str, ...] = ()
     directory: Path = Path("/")
+    umask: str = field(default="077", validator=validators.matches_re("[0-7]{1,4}"))
     environment: dict[str, str] = Factory(dict)
+    environment_file: Path | None = None
+    resource_limits: dict[str, str] = field(factory=dict, validator=_limits)
+    # Absent: NAME.log among herdd's logs.
+    log_file: Path | None = None
+    log: bool = True
 
 
 def build(programs: Mapping[str, ProgramConfiguration], surroundings: Surroundings) -> tuple[Service, ...]:
@@ -38,24 +186,52 @@ def build(programs: Mapping[str, ProgramConfiguration], surroundings: Surroundin
     return tuple(_service(name, program) for name, program in programs.items())
 
 
-def _service(name: str, read: ProgramConfiguration) -> Service:
-    program = Program(
+def _program(read: ProgramConfiguration) -> Program:
+    return Program(
         command=read.command,
         user=read.user,
         group=read.group,
         supplementary_groups=read.supplementary_groups,
         directory=read.directory,
+        umask=int(read.umask, 8),
         environment=read.environment,
+        environment_file=read.environment_file,
+        resource_limits=_resource_limits(read.resource_limits),
     )
+
+
+def _respawn(read: ProgramConfiguration) -> Respawn | None:
+    if not read.respawn or read.one_shot or read.transient:
+        return None
+    return Respawn(
+        delay=read.respawn_delay,
+        factor=read.respawn_factor,
+        ceiling=max(read.respawn_ceiling, read.respawn_delay),
+        times=read.respawn_limit,
+        window=read.respawn_window,
+        reset_after=read.respawn_reset_after,
+    )
+
+
+def _health(read: HealthConfiguration | None) -> Health | None:
+    return None if read is None else Health(read.probes()[0], read.interval, read.timeout, read.failures)
+
+
+def _service(name: str, read: ProgramConfiguration) -> Service:
     return Service(
         provision=(name, *read.aliases),
-        program=program,
+        program=_program(read),
         documentation=read.documentation,
         requirement=read.requirement,
-        ready_line=read.ready_line,
-        respawn=Respawn(delay=read.respawn_delay) if read.respawn else None,
+        readiness=read.ready.readiness()[0] if read.ready else None,
+        health=_health(read.health),
+        respawn=_respawn(read),
         start_timeout=read.start_timeout,
         grace_period=read.grace_period,
+        stop_signal=_signal_number(read.stop_signal),
+        one_shot=read.one_shot,
+        transient=read.transient,
+        log=read.log_file if read.log else False,
         auto_start=read.auto_start,
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from herd.core.errors import ConfigurationError
+from herd.core.readiness import OutputLine
 from herd.core.service import Service, Surroundings
 from herd.daemon import config
 from support import HERDD, PATIENCE, program, short_directory
@@ -33,7 +34,7 @@ def test_a_right_one() -> None:
         [service.web]
         command = ["/usr/bin/web", "--port", "80"]
         aliases = ["http"]
-        ready-line = "listening"
+        ready = { line = "listening" }
         start-timeout = 5
         respawn = false
         environment = {A = "1"}
@@ -43,7 +44,7 @@ def test_a_right_one() -> None:
     assert service.provision == ("web", "http")
     assert service.program.command == ("/usr/bin/web", "--port", "80")
     assert service.program.directory == Path("/srv")
-    assert (service.start_timeout, service.respawn, service.ready_line) == (5.0, None, "listening")
+    assert (service.start_timeout, service.respawn, service.readiness) == (5.0, None, OutputLine("listening"))
 
 
 def test_an_empty_one_has_no_services() -> None:
@@ -107,7 +108,7 @@ def test_every_mistake_at_once() -> None:
         ('directory = "srv"', 'directory: "srv" is not an absolute path in quotes'),
         ('environment = "A=1"', 'environment: "A=1" is not a table in braces'),
         ("environment = {A = 1}", "environment['A']: 1 is not a text in quotes"),
-        ('ready-line = ["a @ b"]', 'ready-line: ["a @ b"] is not a text in quotes'),
+        ('documentation = ["a @ b"]', 'documentation: ["a @ b"] is not a text in quotes'),
     ],
 )
 def test_wrong_types(line: str, problem: str) -> None:

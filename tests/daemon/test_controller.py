@@ -14,6 +14,7 @@ from doubles import KILL, TERM, FakeProcess, FakeSurroundings, begin, controlled
 from herd.core import events
 from herd.core.errors import HerdError, StartFailed
 from herd.core.events import Stage, Status
+from herd.core.readiness import OutputLine
 from herd.core.service import Host
 from herd.daemon.process import NoIdentity
 
@@ -47,7 +48,7 @@ async def test_start_of_a_running_and_stop_of_a_stopped_one_are_done_at_once(
 
 async def test_every_caller_is_answered(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
     around = FakeSurroundings()
-    controller = await controlled(nursery, around, ready_line="ready")
+    controller = await controlled(nursery, around, readiness=OutputLine("ready"))
     first, second = await begin(nursery, controller.start), await begin(nursery, controller.start)
     around.process.say("ready")
     await wait_all_tasks_blocked()
@@ -57,7 +58,7 @@ async def test_every_caller_is_answered(nursery: trio.Nursery, autojump_clock: M
 
 async def test_a_ready_line_is_waited_for(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
     around = FakeSurroundings()
-    controller = await controlled(nursery, around, ready_line="listening on")
+    controller = await controlled(nursery, around, readiness=OutputLine("listening on"))
     outcome = await begin(nursery, controller.start)
     around.process.say("reading its files")
     await wait_all_tasks_blocked()
@@ -71,7 +72,7 @@ async def test_an_exit_before_it_is_ready_fails_the_start_with_its_output(
     nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
     around = FakeSurroundings()
-    controller = await controlled(nursery, around, ready_line="ready")
+    controller = await controlled(nursery, around, readiness=OutputLine("ready"))
     outcome = await begin(nursery, controller.start)
     around.process.say("no such port")
     await wait_all_tasks_blocked()

@@ -10,6 +10,7 @@ from doubles import KILL, TERM, FakeProcess, FakeSurroundings, begin, controlled
 from herd.core import events
 from herd.core.errors import HerdError, StartFailed
 from herd.core.events import Stage, Status
+from herd.core.readiness import OutputLine
 from herd.core.respawn import Respawn
 from herd.core.service import Health, Host
 
@@ -18,7 +19,7 @@ NO_LIMIT = Respawn(delay=1, factor=2, ceiling=5, times=0, reset_after=60)
 
 async def test_a_start_has_a_time_limit(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
     around = FakeSurroundings()
-    controller = await controlled(nursery, around, ready_line="ready", start_timeout=90)
+    controller = await controlled(nursery, around, readiness=OutputLine("ready"), start_timeout=90)
     with pytest.raises(StartFailed, match="it was not ready after 90 seconds"):
         await controller.start()
     assert around.process.signals == [(around.process.born + 90, TERM)]
@@ -184,7 +185,7 @@ async def test_the_check_ends_with_its_process(nursery: trio.Nursery, autojump_c
 
 async def test_the_timer_of_a_start_never_fires_after_it(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
     around = FakeSurroundings()
-    controller = await controlled(nursery, around, ready_line="ready", start_timeout=90)
+    controller = await controlled(nursery, around, readiness=OutputLine("ready"), start_timeout=90)
     await begin(nursery, controller.start)
     await trio.sleep(89)
     around.process.say("ready")
@@ -235,7 +236,7 @@ async def test_a_grace_period_that_ends_with_its_process_does_not_fail_the_next_
 ) -> None:
     around = FakeSurroundings()
     around.make = lambda: FakeProcess(obedient=False)
-    controller = await controlled(nursery, around, ready_line="ready", grace_period=5)
+    controller = await controlled(nursery, around, readiness=OutputLine("ready"), grace_period=5)
     await begin(nursery, controller.start)
     around.process.say("ready")
     await wait_all_tasks_blocked()

@@ -25,7 +25,7 @@ def moments(daemon: Daemon, text: str) -> int:
 def test_requirements_start_first_and_stop_last() -> None:
     chain = [
         program("c", SLEEP, requirement=["b"]),
-        program("a", "echo ready; exec sleep infinity", ready_line="ready", aliases=["first"]),
+        program("a", "echo ready; exec sleep infinity", ready={"line": "ready"}, aliases=["first"]),
         program("b", SLEEP, requirement=["first"]),
     ]
     with herdd("".join(chain)) as daemon:
@@ -87,7 +87,7 @@ def test_a_disabled_one_runs_on_and_does_not_come_back() -> None:
 
 def test_a_stop_waits_until_nothing_is_left() -> None:
     left = "setsid --fork sh -c 'trap \"\" TERM; echo away; exec sleep 1000'; sleep 1001 & echo ready; wait"
-    with herdd(program("web", left, ready_line="away", grace_period=0.2)) as daemon:
+    with herdd(program("web", left, ready={"line": "away"}, grace_period=0.2)) as daemon:
         pid = daemon.until_status("web", "running")["mainPid"]
         mark = psutil.Process(pid).environ()["HERD_INVOCATION"]
         begun = time.monotonic()
@@ -101,7 +101,7 @@ def test_a_stop_waits_until_nothing_is_left() -> None:
 
 
 def test_a_second_signal_ends_everything_at_once() -> None:
-    with herdd(program("web", STUBBORN, ready_line="ready", grace_period=1000)) as daemon:
+    with herdd(program("web", STUBBORN, ready={"line": "ready"}, grace_period=1000)) as daemon:
         daemon.until_status("web", "running")
         with daemon.wire() as wire:
             wire.send("Log", more=True, service="web", follow=True, lines=1)
@@ -124,7 +124,7 @@ def test_other_signals_stop_it_too(number: signal.Signals) -> None:
 
 
 def test_a_stop_in_the_middle_of_a_start() -> None:
-    with herdd(program("web", SLEEP, ready_line="never")) as daemon:
+    with herdd(program("web", SLEEP, ready={"line": "never"})) as daemon:
         daemon.until("web", lambda facts: facts["stage"] == "readiness" and facts["mainPid"])
         assert daemon.herd("stop", "web").returncode == 0
         facts = daemon.status("web")
@@ -146,8 +146,12 @@ FAILING: dict[str, tuple[list[str], dict[str, object], str]] = {
     "variable": (["true"], {"environment": {"A=B": "c"}}, "true: illegal environment variable name"),
     "user": (["true"], {"user": "no-such-user"}, "there is no user no-such-user; create it with: useradd"),
     "place": (["true"], {"directory": "/no/such"}, "/no/such: No such file or directory"),
-    "early": (["sh", "-c", "echo oops; exit 3"], {"ready_line": "x"}, "its program exited with 3 before it was ready"),
-    "slow": (["sleep", "1000"], {"ready_line": "x", "start_timeout": 0.1}, "it was not ready after 0.1 seconds"),
+    "early": (
+        ["sh", "-c", "echo oops; exit 3"],
+        {"ready": {"line": "x"}},
+        "its program exited with 3 before it was ready",
+    ),
+    "slow": (["sleep", "1000"], {"ready": {"line": "x"}, "start_timeout": 0.1}, "it was not ready after 0.1 seconds"),
 }
 
 

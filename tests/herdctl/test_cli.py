@@ -25,9 +25,9 @@ CHATTY = "for n in 1 2 3 4 5; do echo line $n; done; echo ready; exec sleep infi
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[Daemon]:
     config = [
-        program("web", CHATTY, ready_line="ready", documentation="Pages.", aliases=["http"]),
+        program("web", CHATTY, ready={"line": "ready"}, documentation="Pages.", aliases=["http"]),
         program("idle", SLEEP, auto_start=False),
-        program("broken", "echo oops; exit 3", auto_start=False, ready_line="ready"),
+        program("broken", "echo oops; exit 3", auto_start=False, ready={"line": "ready"}),
     ]
     with herdd("".join(config)) as daemon:
         daemon.until_status("web", "running")

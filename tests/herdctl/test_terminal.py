@@ -18,9 +18,13 @@ ESCAPE = "\x1b"
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[Daemon]:
     config = [
-        program("web", "printf 'a \\033[31mred\\033[0m line\\n'; echo ready; exec sleep infinity", ready_line="ready"),
-        program("broken", "exit 3", auto_start=False, ready_line="ready"),
-        program("noisy", "seq 20000; exec sleep infinity", ready_line="20000"),
+        program(
+            "web",
+            "printf 'a \\033[31mred\\033[0m line\\n'; echo ready; exec sleep infinity",
+            ready={"line": "ready"},
+        ),
+        program("broken", "exit 3", auto_start=False, ready={"line": "ready"}),
+        program("noisy", "seq 20000; exec sleep infinity", ready={"line": "20000"}),
     ]
     with herdd("".join(config)) as daemon:
         daemon.until_status("web", "running")

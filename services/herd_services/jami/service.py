@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
+from herd.core.readiness import OutputLine
 from herd.core.service import (
     Clear,
     Health,
@@ -87,7 +88,7 @@ def _bus(read: JamiConfiguration, surroundings: Surroundings, user: str | None, 
         ),
         preparation=(MakeDirectory(run), WriteFile(file, content)),
         # The address is printed once the socket listens.
-        ready_line="unix:path=",
+        readiness=OutputLine("unix:path="),
         auto_start=read.auto_start,
     )
 

@@ -81,6 +81,8 @@ class State:
     respawn_history: tuple[float, ...] = ()
     failure: Failure | None = None
     ending: Ending | None = None
+    # A one-shot whose last run ended well.
+    done: bool = False
     # Why it stopped, when nobody asked for that: the end of a sentence.
     cause: str | None = None
 

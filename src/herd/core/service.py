@@ -16,7 +16,10 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from attrs import field, frozen
 
+from herd.core.endpoint import Endpoint
+from herd.core.readiness import Probe, Readiness
 from herd.core.respawn import Respawn
+from herd.core.schedule import Schedule
 
 T = TypeVar("T")
 
@@ -163,17 +166,26 @@ class Program:
     directory: Path = Path("/")
     umask: int = 0o077
     environment: Mapping[str, str] = field(factory=dict)
+    # NAME=value lines, read at each start; the environment above prevails.
+    environment_file: Path | None = None
+    # Soft and hard limit by the name of resource(3) without RLIMIT_, in lower case; None: infinity.
+    resource_limits: Mapping[str, tuple[int | None, int | None]] = field(factory=dict)
     # The Debian package that brings the program, for whoever lacks it.
     package: str = ""
 
 
 @frozen
 class Health:
-    """A procedure that returns when the service is well; every `interval` seconds, for at most `timeout`."""
+    """What is asked every `interval` seconds, for at most `timeout`, once the service runs.
 
-    procedure: Callable[[Host], Awaitable[None]]
+    `check` is a probe, or a procedure that returns when the service is well. The `failures`th failure in a row
+    ends the service; those before are warnings.
+    """
+
+    check: Probe | Callable[[Host], Awaitable[None]]
     interval: float = 30.0
     timeout: float = 10.0
+    failures: int = 3
 
 
 @frozen
@@ -185,8 +197,8 @@ class Service:
     documentation: str = "[No description]."
     requirement: tuple[str, ...] = ()
     preparation: tuple[Preparation, ...] = ()
-    # The service has been started once a line of its output matches; None: once it was executed.
-    ready_line: str | None = None
+    # None: once it was executed.
+    readiness: Readiness | None = None
     # A bus the daemon connects to once the program runs, for set-up, health and actions.
     bus_path: Path | None = None
     setup: Callable[[Host], Awaitable[None]] | None = None
@@ -194,6 +206,19 @@ class Service:
     respawn: Respawn | None = Respawn()
     start_timeout: float = 90.0
     grace_period: float = 5.0
+    # SIGTERM.
+    stop_signal: int = 15
+    # It has been started once its program ended with 0, and is then stopped; what requires it may run.
+    one_shot: bool = False
+    # It is forgotten once it has stopped.
+    transient: bool = False
+    # Sockets that herdd opens for it; lazily, the program is executed at the first connection.
+    endpoints: tuple[Endpoint, ...] = ()
+    lazy: bool = True
+    # It runs without a process, and the program is executed at these times.
+    schedule: Schedule | None = None
+    # False: its output is thrown away. None: LOG-DIR/NAME.log.
+    log: Path | Literal[False] | None = None
     auto_start: bool = True
     actions: tuple[Action, ...] = ()
 

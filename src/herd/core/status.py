@@ -18,6 +18,15 @@ from herd.core.service import Service
 
 
 @frozen
+class Usage:
+    """What all processes of a service use together: resident bytes, CPU seconds since they began, their number."""
+
+    memory: int
+    cpu: float
+    processes: int
+
+
+@frozen
 class Snapshot:
     """One service at one moment. `respawn_in` counts seconds from now; `warnings` are whole sentences."""
 
@@ -28,6 +37,19 @@ class Snapshot:
     respawn_in: float | None
     dependents: tuple[str, ...]
     stage: Stage | None = None
+    usage: Usage | None = None
+    # Where its processes listen: `0.0.0.0:80`, `/run/web/socket`.
+    listening: tuple[str, ...] = ()
+    # What the last health check said; None: well, or never asked.
+    health: str | None = None
+    # The configuration has another definition, which the next start takes.
+    has_replacement: bool = False
+    # When a timer's program runs next; wall-clock seconds.
+    next_run: float | None = None
+    # Lines of output that could not be kept.
+    lost_lines: int = 0
+    # Its process was started by a herdd before this one.
+    is_adopted: bool = False
 
     @property
     def is_failing(self) -> bool:

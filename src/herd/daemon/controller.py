@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from signal import SIGKILL, SIGTERM
-from typing import Protocol
+from typing import Any, Protocol
 
 import trio
 
@@ -21,6 +21,7 @@ from herd.core import lifecycle as life
 from herd.core.errors import HerdError, StartFailed
 from herd.core.events import Event, Failure, Stage
 from herd.core.lifecycle import State
+from herd.core.readiness import OutputLine
 from herd.core.service import Service
 from herd.daemon.host import ServiceHost
 from herd.daemon.log import ServiceLog
@@ -253,7 +254,7 @@ class Controller:
         self._nursery.start_soon(self._attend, process, partial(self._see, ready_line))
         self.post(events.Spawned(process.pid))
         self.stage = Stage.READINESS
-        if service.ready_line is not None:
+        if isinstance(service.readiness, OutputLine):
             await ready_line.wait()
         if service.bus_path is not None:
             await self._nursery.start(self._keep_bus, self._companion())
@@ -265,7 +266,8 @@ class Controller:
 
     def _see(self, ready_line: trio.Event, line: str) -> None:
         self._output.append(line)
-        if self.service.ready_line is not None and self.service.ready_line in line:
+        readiness = self.service.readiness
+        if isinstance(readiness, OutputLine) and readiness.text in line:
             ready_line.set()
 
     async def _attend(self, process: Process, seen: Callable[[str], None]) -> None:
@@ -300,11 +302,11 @@ class Controller:
         with scope:
             while True:
                 await trio.sleep(health.interval)
-                if reason := await self._unwell(health.procedure, health.timeout):
+                if reason := await self._unwell(health.check, health.timeout):
                     self.post(events.Unhealthy(reason))
                     return
 
-    async def _unwell(self, procedure: Callable[[ServiceHost], Awaitable[None]], timeout: float) -> str | None:
+    async def _unwell(self, procedure: Any, timeout: float) -> str | None:
         try:
             with trio.fail_after(timeout):
                 await procedure(self.host)
