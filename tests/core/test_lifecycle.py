@@ -19,8 +19,13 @@ from herd.core.respawn import Respawn
 POLICY = Policy(respawn=Respawn(delay=1, factor=2, ceiling=8, times=3, window=100, reset_after=50), grace_period=5)
 NO_LIMIT = Policy(respawn=Respawn(delay=1, factor=2, ceiling=8, times=0))
 NO_RESPAWN = Policy(respawn=None)
+ONE_SHOT = Policy(one_shot=True)
+ON_DEMAND = Policy(Respawn(delay=1), on_demand=True)
+TIMER = Policy(on_demand=True, is_timer=True)
+
 SAMPLES: dict[type[events.Event], events.Event] = {
     events.Start: events.Start(),
+    events.Adopt: events.Adopt(),
     events.Stop: events.Stop(),
     events.Hurry: events.Hurry(),
     events.Enable: events.Enable(),
@@ -80,9 +85,15 @@ def test_every_entry_acts_ignores_or_refuses(status: Status, event: type[events.
         assert entry.reason
         assert step(state, SAMPLES[event], POLICY, 0.0) == (state, ())
     else:
-        after, effects = step(state, SAMPLES[event], POLICY, 0.0)
+        after, effects = step(state, SAMPLES[event], ON_DEMAND, 0.0)
         assert isinstance(after.status, Status)
         assert all(isinstance(effect, events.Effect) for effect in effects)
+
+
+@pytest.mark.parametrize("event", [events.Spawned(7), events.Cleared()])
+def test_only_what_runs_on_demand_has_processes_that_come_and_go(event: events.Event) -> None:
+    with pytest.raises(life.Impossible):
+        step(State(status=Status.RUNNING), event, POLICY, 0.0)
 
 
 # Start and stop.
@@ -431,3 +442,56 @@ def test_disabling_says_so_to_those_who_wait_for_the_respawn() -> None:
     (failure,) = failures(play(*RUNNING, *GONE, events.Disable())[1])
     assert failure is not None
     assert "disabled" in failure.reason
+
+
+# One-shots, what runs on demand, adoption.
+
+
+def exited(code: int | None, signal: int | None = None) -> events.Exited:
+    return events.Exited(Ending(code, signal, 0.0))
+
+
+def test_a_one_shot_is_started_once_its_program_ended_well() -> None:
+    state, effects = play(*STARTING, exited(0), policy=ONE_SHOT)
+    assert failures(effects) == [None]
+    state, effects = play(events.Cleared(), state=state, policy=ONE_SHOT)
+    assert (state.status, state.done, state.failure) == (Status.STOPPED, True, None)
+    assert events.LoseDependents(returns=False) not in effects
+    assert failures(effects) == [None]
+
+
+@pytest.mark.parametrize("ending", [exited(3), exited(None, 9), exited(None)])
+def test_a_one_shot_that_ended_otherwise_has_failed(ending: events.Exited) -> None:
+    state, _ = play(*STARTING, ending, policy=ONE_SHOT)
+    state, effects = play(events.Cleared(), state=state, policy=ONE_SHOT)
+    assert (state.status, state.done) == (Status.STOPPED, False)
+    (failure,) = failures(effects)
+    assert failure is not None
+    assert failure.reason == f"its program {ending.ending.words}"
+
+
+def test_a_one_shot_that_starts_again_is_not_done_yet() -> None:
+    state, _ = play(events.Start(), state=State(done=True), policy=ONE_SHOT)
+    assert not state.done
+
+
+@pytest.mark.parametrize(("policy", "ending"), [(ON_DEMAND, exited(0)), (TIMER, exited(0)), (TIMER, exited(3))])
+def test_what_runs_on_demand_outlives_its_processes(policy: Policy, ending: events.Exited) -> None:
+    history = (events.Start(), events.Ready(), events.Spawned(7), ending, events.Cleared(), events.Spawned(8))
+    state, effects = play(*history, policy=policy)
+    assert (state.status, state.pid, state.ending, effects) == (Status.RUNNING, 8, ending.ending, [])
+
+
+def test_a_service_on_demand_whose_program_failed_is_respawned() -> None:
+    state, _ = play(events.Start(), events.Ready(), events.Spawned(7), *GONE, policy=ON_DEMAND)
+    assert (state.status, state.respawn_at is not None) == (Status.STOPPED, True)
+
+
+def test_an_adopted_process_goes_the_way_of_a_start() -> None:
+    state, effects = play(events.Adopt())
+    assert state.status is Status.STARTING
+    assert effects == [events.BeginAdoption(), events.SetTimer(Timer.START, 90.0)]
+    state, _ = play(events.Adopt(), events.Spawned(7), events.Ready())
+    assert (state.status, state.pid, state.asked) == (Status.RUNNING, 7, False)
+    state, _ = play(events.Adopt(), SAMPLES[events.Failed], events.Cleared())
+    assert state.respawn_at is not None

@@ -38,7 +38,10 @@ class Failure:
 
 @frozen
 class Ending:
-    """How a process ended: one of exit code and signal number, at a wall-clock time (seconds)."""
+    """How a process ended: one of exit code and signal number, at a wall-clock time (seconds).
+
+    Neither, where the process was not herdd's child: only its parent is told.
+    """
 
     code: int | None
     signal: int | None
@@ -47,7 +50,9 @@ class Ending:
     @property
     def words(self) -> str:
         """The ending as the end of a sentence."""
-        return f"exited with {self.code}" if self.signal is None else f"was ended by signal {self.signal}"
+        if self.signal is not None:
+            return f"was ended by signal {self.signal}"
+        return "ended, nobody knows how" if self.code is None else f"exited with {self.code}"
 
 
 class Timer(Enum):
@@ -66,6 +71,11 @@ class Start:
     """Somebody asked for a start. `asked` is False for the daemon's own starts at boot."""
 
     asked: bool = True
+
+
+@frozen
+class Adopt:
+    """The service's process runs already: an earlier herdd started it."""
 
 
 @frozen
@@ -143,6 +153,7 @@ class RequirementLost:
 
 Event = (
     Start
+    | Adopt
     | Stop
     | Hurry
     | Enable
@@ -157,7 +168,7 @@ Event = (
     | RequirementLost
 )
 EVENTS: tuple[type[Event], ...] = (
-    Start, Stop, Hurry, Enable, Disable, Spawned, Ready, Failed, Exited, Cleared, TimerFired,
+    Start, Adopt, Stop, Hurry, Enable, Disable, Spawned, Ready, Failed, Exited, Cleared, TimerFired,
     Unhealthy, RequirementLost,
 )  # fmt: skip
 
@@ -168,6 +179,11 @@ EVENTS: tuple[type[Event], ...] = (
 @frozen
 class BeginStart:
     """Go through the stages; answer with Spawned and Ready, or Failed."""
+
+
+@frozen
+class BeginAdoption:
+    """Take the process over; answer as to BeginStart."""
 
 
 @frozen
@@ -217,4 +233,15 @@ class LoseDependents:
     returns: bool
 
 
-Effect = BeginStart | CancelStart | Terminate | Kill | SetTimer | ClearTimer | AnswerStart | AnswerStop | LoseDependents
+Effect = (
+    BeginStart
+    | BeginAdoption
+    | CancelStart
+    | Terminate
+    | Kill
+    | SetTimer
+    | ClearTimer
+    | AnswerStart
+    | AnswerStop
+    | LoseDependents
+)

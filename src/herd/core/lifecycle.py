@@ -18,8 +18,10 @@ from collections.abc import Callable
 from attrs import evolve, frozen
 
 from herd.core.events import (
+    Adopt,
     AnswerStart,
     AnswerStop,
+    BeginAdoption,
     BeginStart,
     CancelStart,
     Cleared,
@@ -58,6 +60,12 @@ class Policy:
     respawn: Respawn | None = None
     start_timeout: float = 90.0
     grace_period: float = 5.0
+    # The start is done once the program ended with 0.
+    one_shot: bool = False
+    # Its process comes and goes while it runs: at the times of a timer, or when a connection comes.
+    on_demand: bool = False
+    # A timer's: a run that fails is said, and the next is due all the same.
+    is_timer: bool = False
 
 
 @frozen
@@ -112,7 +120,7 @@ def _begin(state: State, policy: Policy, *, asked: bool) -> Step:
     fresh = evolve(
         state,
         status=Status.STARTING, asked=asked, starts_again=False, respawns=False, respawn_at=None,
-        pid=None, running_since=None, failure=None, cause=None,
+        pid=None, running_since=None, failure=None, cause=None, done=False,
     )  # fmt: skip
     return fresh, (BeginStart(), SetTimer(Timer.START, policy.start_timeout))
 
@@ -134,6 +142,11 @@ def _start_stopped(state: State, event: Event, policy: Policy, now: float) -> St
     if event.asked:
         state = evolve(state, attempts=0, respawn_history=())
     return _begin(state, policy, asked=event.asked)
+
+
+def _adopt(state: State, event: Event, policy: Policy, now: float) -> Step:
+    begun, _ = _begin(state, policy, asked=False)
+    return begun, (BeginAdoption(), SetTimer(Timer.START, policy.start_timeout))
 
 
 def _start_again(state: State, event: Event, policy: Policy, now: float) -> Step:
@@ -199,6 +212,18 @@ def _spawned(state: State, event: Event, policy: Policy, now: float) -> Step:
     return evolve(state, pid=event.pid), ()
 
 
+def _spawned_running(state: State, event: Event, policy: Policy, now: float) -> Step:
+    if not policy.on_demand:
+        raise Impossible("spawned while running: only what runs on demand is")
+    return _spawned(state, event, policy, now)
+
+
+def _cleared_running(state: State, event: Event, policy: Policy, now: float) -> Step:
+    if not policy.on_demand:
+        raise Impossible("cleared while running: only a stop clears")
+    return state, ()
+
+
 def _ready(state: State, event: Event, policy: Policy, now: float) -> Step:
     return evolve(state, status=Status.RUNNING, running_since=now), (ClearTimer(), AnswerStart(None))
 
@@ -226,6 +251,10 @@ def _start_timed_out(state: State, event: Event, policy: Policy, now: float) -> 
 def _exited_starting(state: State, event: Event, policy: Policy, now: float) -> Step:
     assert isinstance(event, Exited)
     state = evolve(state, ending=event.ending, pid=None)
+    if policy.one_shot and event.ending.code == 0:
+        return _leave(evolve(state, done=True), policy, CancelStart(), AnswerStart(None))
+    if policy.one_shot:
+        return _fail(state, policy, Failure(Stage.READINESS, f"its program {event.ending.words}"))
     return _fail(state, policy, Failure(Stage.READINESS, f"its program {event.ending.words} before it was ready"))
 
 
@@ -239,6 +268,8 @@ def _ended_unasked(state: State, policy: Policy, now: float, cause: str) -> Step
 def _exited_running(state: State, event: Event, policy: Policy, now: float) -> Step:
     assert isinstance(event, Exited)
     state = evolve(state, ending=event.ending, pid=None)
+    if policy.is_timer or (policy.on_demand and event.ending.code == 0):
+        return state, ()
     return _ended_unasked(state, policy, now, f"its program {event.ending.words}")
 
 
@@ -288,7 +319,9 @@ def _cleared(state: State, event: Event, policy: Policy, now: float) -> Step:
         return _await_respawn(stopped, policy, now)
     stopped = evolve(stopped, starts_again=False, respawns=False)
     failure = state.failure or Failure(Stage.REQUIREMENT, "it was stopped meanwhile")
-    return stopped, (ClearTimer(), AnswerStop(), AnswerStart(failure))
+    # Whoever asked while a one-shot's last processes ended has what it asked for.
+    answer = AnswerStart(None if state.done else failure)
+    return stopped, (ClearTimer(), AnswerStop(), answer)
 
 
 def _await_respawn(state: State, policy: Policy, now: float) -> Step:
@@ -328,6 +361,10 @@ TABLE: dict[tuple[Status, type[Event]], Handler | Ignored | Refused] = {
     (_B, Start): _UNDER_WAY,
     (_R, Start): _already_running,
     (_E, Start): _start_again,
+    (_S, Adopt): _adopt,
+    (_B, Adopt): Refused("an adoption is the first that happens to a service"),
+    (_R, Adopt): Refused("an adoption is the first that happens to a service"),
+    (_E, Adopt): Refused("an adoption is the first that happens to a service"),
     (_S, Stop): _stop_stopped,
     (_B, Stop): _stop_starting,
     (_R, Stop): _stop_running,
@@ -346,7 +383,7 @@ TABLE: dict[tuple[Status, type[Event]], Handler | Ignored | Refused] = {
     (_E, Disable): _disable,
     (_S, Spawned): _NO_PROCESS,
     (_B, Spawned): _spawned,
-    (_R, Spawned): Refused("it was spawned before it was ready"),
+    (_R, Spawned): _spawned_running,
     (_E, Spawned): _spawned,
     (_S, Ready): _NO_PROCESS,
     (_B, Ready): _ready,
@@ -362,7 +399,7 @@ TABLE: dict[tuple[Status, type[Event]], Handler | Ignored | Refused] = {
     (_E, Exited): _exited_stopping,
     (_S, Cleared): _LATE,
     (_B, Cleared): Refused("only a stop clears"),
-    (_R, Cleared): Refused("only a stop clears"),
+    (_R, Cleared): _cleared_running,
     (_E, Cleared): _cleared,
     (_S, TimerFired): _timer_stopped,
     (_B, TimerFired): _start_timed_out,
