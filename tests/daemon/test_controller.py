@@ -62,7 +62,7 @@ async def test_a_ready_line_is_waited_for(nursery: trio.Nursery, autojump_clock:
     outcome = await begin(nursery, controller.start)
     around.process.say("reading its files")
     await wait_all_tasks_blocked()
-    assert (outcome, controller.state.status, controller.stage) == ([], B, Stage.READINESS)
+    assert (outcome, controller.state.status, controller.runner.stage) == ([], B, Stage.READINESS)
     around.process.say("now listening on port 1")
     await wait_all_tasks_blocked()
     assert (outcome, controller.state.status) == (["done"], R)

@@ -135,7 +135,9 @@ async def test_one_that_does_not_answer_is_restarted(nursery: trio.Nursery, auto
             await trio.sleep_forever()
 
     around = FakeSurroundings()
-    controller = await controlled(nursery, around, respawn=NO_LIMIT, health=Health(check, interval=30, timeout=10))
+    controller = await controlled(
+        nursery, around, respawn=NO_LIMIT, health=Health(check, failures=1, interval=30, timeout=10)
+    )
     await controller.start()
     first = around.process
     await trio.sleep(100)
@@ -161,7 +163,7 @@ async def test_an_error_of_the_check_is_the_reason(
         raise error
 
     around = FakeSurroundings()
-    controller = await controlled(nursery, around, respawn=None, health=Health(check, interval=30))
+    controller = await controlled(nursery, around, respawn=None, health=Health(check, failures=1, interval=30))
     await controller.start()
     await trio.sleep(31)
     assert controller.state.cause == cause
@@ -175,7 +177,7 @@ async def test_the_check_ends_with_its_process(nursery: trio.Nursery, autojump_c
         asked.append(trio.current_time())
 
     around = FakeSurroundings()
-    controller = await controlled(nursery, around, health=Health(check, interval=30))
+    controller = await controlled(nursery, around, health=Health(check, failures=1, interval=30))
     await controller.start()
     await trio.sleep(31)
     await controller.stop()

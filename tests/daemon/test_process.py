@@ -222,7 +222,7 @@ def marked(process: Process) -> int:
     found = 0
     for each in psutil.process_iter():
         with suppress(psutil.Error):
-            found += each.environ().get(MARK) == process._mark
+            found += each.environ().get(MARK) == process.mark
     return found
 
 

@@ -127,6 +127,15 @@ class FakeSurroundings:
         task_status.started()
         await trio.sleep_forever()
 
+    def missing_requirement(self, name: str) -> str | None:
+        return None
+
+    async def remember(self, service: Service, process: Process) -> None:
+        pass
+
+    def stopped(self, controller: Controller) -> None:
+        pass
+
     def lose_dependents(self, name: str, *, returns: bool) -> None:
         self.lost.append(returns)
 

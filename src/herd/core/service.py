@@ -227,6 +227,11 @@ class Service:
         """The canonical name."""
         return self.provision[0]
 
+    @property
+    def is_ready_at_once(self) -> bool:
+        """Whether it runs as soon as its program was executed."""
+        return self.readiness is None and self.setup is None and self.bus_path is None and not self.one_shot
+
     def action(self, name: str) -> Action | None:
         """The action of that name."""
         return next((action for action in self.actions if action.name == name), None)

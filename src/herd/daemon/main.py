@@ -10,8 +10,9 @@ import pwd
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import click
@@ -24,7 +25,9 @@ from herd.daemon import config, files
 from herd.daemon.log import stamp
 from herd.daemon.paths import Paths, default_paths
 from herd.daemon.process import become_subreaper, reap_orphans
+from herd.daemon.remembered import DisabledNames
 from herd.daemon.server import listening, serve, sole_daemon
+from herd.daemon.succession import take_over
 from herd.daemon.supervisor import Supervisor
 
 _PATH = click.Path(path_type=Path, resolve_path=False)
@@ -49,11 +52,14 @@ def main(
     """Start the services of the configuration and keep them running."""
     paths = chosen_paths(config_file, socket, runtime_dir, state_dir, log_dir)
     try:
-        services = config.load(paths.config, surroundings(paths))
+        read = partial(config.load, paths.config, surroundings(paths))
         if check:
-            click.echo(f"{paths.config} is right: {', '.join(service.name for service in services) or 'no service'}")
+            click.echo(f"{paths.config} is right: {', '.join(service.name for service in read()) or 'no service'}")
             return
-        trio.run(run, paths, services)
+        successor = trio.run(run, paths, read)
+        if successor is not None:
+            # The same process, its children still ours: only the program is another.
+            os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], successor)
     except HerdError as error:
         for line in error.message.splitlines():
             click.echo(f"herdd: {line}", err=True)
@@ -88,29 +94,42 @@ def surroundings(paths: Paths) -> Surroundings:
     return Surroundings(paths.state_dir, paths.services_dir, user, is_root=uid == 0)
 
 
-async def run(paths: Paths, services: tuple[Service, ...]) -> None:
-    """Be the daemon until told to stop. Raises HerdError when it cannot begin."""
+async def run(paths: Paths, read: Callable[[], tuple[Service, ...]]) -> dict[str, str] | None:
+    """Be the daemon until told to stop, then None; the environment to execute herdd anew in, if that was asked for.
+
+    Raises HerdError when it cannot begin.
+    """
+    # Nothing is touched before the configuration is right.
+    services = read()
     _make_directories(paths)
     become_subreaper()
-    supervisor = Supervisor(services, paths.log_dir, _say)
+    disabled = DisabledNames(paths.state_dir / "disabled.json")
+    supervisor = Supervisor(services, read, paths.log_dir, paths.processes_dir, disabled, _say)
     # Before anything starts: a signal from here on stops what there is.
     with (
         sole_daemon(paths.socket),
         trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as stops,
         trio.open_signal_receiver(signal.SIGCHLD) as ended,
     ):
-        async with listening(paths.socket) as listener, leaving_nothing(supervisor), trio.open_nursery() as nursery:
+        async with listening(paths.socket) as control, leaving_nothing(supervisor), trio.open_nursery() as nursery:
             await nursery.start(supervisor.run)
+            await take_over(supervisor)
             nursery.start_soon(_reap, ended)
             nursery.start_soon(_heed_signals, stops, supervisor)
-            nursery.start_soon(serve, listener, supervisor, supervisor.say)
+            nursery.start_soon(serve, control.listener, supervisor, supervisor.say)
             supervisor.say(f"herdd {herd.__version__} listens on {paths.socket}.")
             supervisor.start_all()
-            await supervisor.stop_asked.wait()
-            await supervisor.stop_all()
-            supervisor.say("Every service has been stopped; herdd ends.")
-            await supervisor.flush()
+            await supervisor.end_asked.wait()
+            successor = None
+            if supervisor.is_upgrade:
+                supervisor.say("herdd is executed anew; every service runs on.")
+                successor = control.hand_over()
+            else:
+                await supervisor.stop_all()
+                supervisor.say("Every service has been stopped; herdd ends.")
+            await supervisor.bulletin.flush()
             nursery.cancel_scope.cancel()
+    return successor
 
 
 @asynccontextmanager
@@ -131,6 +150,7 @@ def _make_directories(paths: Paths) -> None:
         paths.services_dir: 0o755,
         # Services' homes lie below it: others may pass through and not look around.
         paths.state_dir: 0o711,
+        paths.processes_dir: 0o700,
         paths.log_dir: 0o750,
     }
     for directory, mode in modes.items():
@@ -155,12 +175,12 @@ async def _reap(ended: AsyncIterator[int]) -> None:
 
 async def _heed_signals(stops: AsyncIterator[int], supervisor: Supervisor) -> None:
     async for number in stops:
-        if supervisor.stop_asked.is_set():
+        if supervisor.end_asked.is_set():
             supervisor.say("Asked again: every process ends at once.")
             supervisor.hurry()
         else:
             supervisor.say(f"{signal.Signals(number).name}: every service is being stopped.")
-            supervisor.stop_asked.set()
+            supervisor.end_asked.set()
 
 
 def _say(text: str) -> None:

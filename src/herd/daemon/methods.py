@@ -106,7 +106,7 @@ async def _perform(session: Session) -> Parameters:
     if not session.call.more:
         return _final(await perform(supervisor, session.peer, action, service, arguments))
     outcome: Reply | HerdError
-    async with supervisor.watch() as changes, trio.open_nursery() as nursery:
+    async with supervisor.bulletin.watch() as changes, trio.open_nursery() as nursery:
         nursery.start_soon(_send_progress, session, changes)
         try:
             outcome = await perform(supervisor, session.peer, action, service, arguments)
@@ -121,7 +121,7 @@ async def _perform(session: Session) -> Parameters:
 
 async def _send_progress(session: Session, changes: trio.MemoryReceiveChannel[Controller]) -> None:
     async for controller in changes:
-        stage = f" ({controller.stage.value})" if controller.stage else ""
+        stage = f" ({controller.runner.stage.value})" if controller.runner.stage else ""
         await session.send({"progress": f"{controller.service.name}: {controller.state.status.value}{stage}"})
 
 
@@ -138,7 +138,7 @@ async def _watch(session: Session) -> Parameters:
     """Ends only with the client, or for one that falls far behind."""
     supervisor, name = session.supervisor, session.parameter("service", str)
     wanted = list(supervisor.controllers) if name is None else [supervisor.find(name).service.name]
-    async with supervisor.watch() as changes:
+    async with supervisor.bulletin.watch() as changes:
         for each in wanted:
             await session.send({"service": facts(supervisor.snapshot(each))})
         async for controller in changes:
@@ -150,7 +150,7 @@ async def _watch(session: Session) -> Parameters:
 async def _log(session: Session) -> Parameters:
     supervisor, name = session.supervisor, session.parameter("service", str, "root")
     count, follow = session.parameter("lines", int, 20), session.parameter("follow", bool, False)
-    log = supervisor.log if name == "root" else supervisor.find(name).log
+    log = supervisor.bulletin.log if name == "root" else supervisor.find(name).log
     if not 0 <= count <= MOST_LINES:
         raise VarlinkError("InvalidParameter", parameter="lines")
     if follow and not session.call.more:

@@ -24,6 +24,11 @@ class Paths:
     socket: Path
 
     @property
+    def processes_dir(self) -> Path:
+        """What the next herdd is to know of the processes that run."""
+        return self.runtime_dir / "processes"
+
+    @property
     def services_dir(self) -> Path:
         """Where services' users find their sockets and generated files."""
         return self.runtime_dir.with_name(f"{self.runtime_dir.name}-services")

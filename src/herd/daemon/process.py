@@ -13,11 +13,13 @@ import grp
 import os
 import pwd
 import secrets
+import stat
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from signal import Signals, pidfd_send_signal
 
 import psutil
@@ -113,7 +115,9 @@ class Process:
     pid: int
     output: int
     _pidfd: int
-    _mark: str
+    mark: str
+    # False for one that an earlier herdd started, unless herdd was only executed anew: another process is its parent.
+    _is_child: bool = True
     _signal: Signals | None = None
     _reaped: bool = False
     _members: dict[int, int] = field(factory=dict)
@@ -122,9 +126,11 @@ class Process:
         """How it ended, as soon as it has."""
         await trio.lowlevel.wait_readable(self._pidfd)
         _AWAITED.pids.discard(self.pid)
+        self._reaped = True
+        if not self._is_child:
+            return Ending(None, None, time.time())
         # It has ended: this only collects it.
         result = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)  # noqa: ASYNC222
-        self._reaped = True
         assert result is not None
         if result.si_code == os.CLD_EXITED:
             return Ending(result.si_status, None, time.time())
@@ -144,8 +150,10 @@ class Process:
 
     def _signal_group(self, number: Signals) -> set[int]:
         """Signal the main process and its group in one go; return which other members that reached."""
-        if self._reaped:
-            # Without its leader the group's number may be another's.
+        if not self._is_child:
+            # Somebody else collects it, and then the group's number may be another's.
+            _send(self._pidfd, number)
+        if self._reaped or not self._is_child:
             return set()
         group = {pid for pid in self._members if _group_of(pid) == self.pid}
         with suppress(ProcessLookupError, PermissionError):
@@ -171,7 +179,11 @@ class Process:
 
     def _find(self) -> None:
         """Take in members not known yet and give them the signal that the others had."""
-        for pid in members(self.pid, self._mark) - self._members.keys() - {self.pid}:
+        found = members(self.pid, self.mark)
+        if not self._is_child:
+            # Its orphans went to another subreaper.
+            found.update(marked({self.mark}))
+        for pid in found - self._members.keys() - {self.pid}:
             with suppress(ProcessLookupError):
                 descriptor = os.pidfd_open(pid)
                 self._members[pid] = descriptor
@@ -207,9 +219,38 @@ def members(pid: int, mark: str) -> set[int]:
 
 
 def _has_mark(pid: int, mark: str) -> bool:
-    with suppress(psutil.Error, OSError):
-        return psutil.Process(pid).environ().get(MARK) == mark
-    return False
+    return mark_of(pid) == mark
+
+
+def mark_of(pid: int) -> str | None:
+    """The mark in a process's environment; None for one that is gone, another user's or nobody's."""
+    with suppress(OSError):
+        for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            name, _, value = entry.partition(b"=")
+            if name == MARK.encode():
+                return value.decode("ascii", "replace")
+    return None
+
+
+def marked(marks: Container[str]) -> dict[int, str]:
+    """The living processes of the whole machine that bear one of the marks, by pid. Reads all of /proc."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdecimal() and (mark := mark_of(int(entry))) is not None and mark in marks:
+            found[int(entry)] = mark
+    return found
+
+
+def reclaim(pid: int, descriptor: int, mark: str) -> Process:
+    """A process that an earlier herdd started, by its pidfd; its output is read on. Raises OSError."""
+    output = os.open(f"/proc/{pid}/fd/1", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISFIFO(os.fstat(output).st_mode):
+        os.close(output)
+        raise OSError(errno.ENXIO, "its output is no pipe")
+    is_child = psutil.Process(pid).ppid() == os.getpid()
+    if is_child:
+        _AWAITED.pids.add(pid)
+    return Process(pid, output, descriptor, mark, is_child)
 
 
 def spawn(service: str, program: Program, who: Identity) -> Process:

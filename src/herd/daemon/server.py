@@ -28,6 +28,8 @@ _RECEIVE = 64 * 1024
 # Calls read ahead on one connection before its reader waits.
 _PIPELINE = 16
 _BACKLOG = 512
+# Its value is the descriptor of the listening socket.
+_HANDED_OVER = "HERD_LISTENER"
 # Longer than any Unix socket's path may be (sun_path, unix(7)).
 _MAX_PATH = 107
 
@@ -57,9 +59,42 @@ def sole_daemon(path: Path) -> Iterator[None]:
         os.close(lock)
 
 
+class ControlSocket:
+    """The listener, which can outlive this herdd."""
+
+    def __init__(self, server: trio.socket.SocketType) -> None:
+        self.listener = trio.SocketListener(server)
+        self.is_handed_over = False
+
+    def hand_over(self) -> dict[str, str]:
+        """The environment in which the next herdd, executed in this process, finds it: no connection is refused."""
+        self.is_handed_over = True
+        descriptor = os.dup(self.listener.socket.fileno())
+        os.set_inheritable(descriptor, True)
+        return {**os.environ, _HANDED_OVER: str(descriptor)}
+
+
 @asynccontextmanager
-async def listening(path: Path) -> AsyncIterator[trio.SocketListener]:
-    """A listener on the path, mode 0660, a stale socket replaced; gone from the path afterwards."""
+async def listening(path: Path) -> AsyncIterator[ControlSocket]:
+    """Listen on the path, mode 0660, a stale socket replaced; gone from the path afterwards unless handed over."""
+    inherited = os.environ.pop(_HANDED_OVER, None)
+    server = await _bound(path) if inherited is None else trio.socket.from_stdlib_socket(_inherited(int(inherited)))
+    control = ControlSocket(server)
+    try:
+        yield control
+    finally:
+        server.close()
+        if not control.is_handed_over:
+            with suppress(OSError):
+                os.unlink(path)
+
+
+def _inherited(descriptor: int) -> socket.socket:
+    os.set_inheritable(descriptor, False)
+    return socket.socket(fileno=descriptor)
+
+
+async def _bound(path: Path) -> trio.socket.SocketType:
     if len(os.fsencode(path)) > _MAX_PATH:
         raise HerdError(f"cannot listen on {path}: a socket's path has at most {_MAX_PATH} bytes; choose a shorter one")
     _remove_stale(path)
@@ -72,12 +107,7 @@ async def listening(path: Path) -> AsyncIterator[trio.SocketListener]:
     finally:
         os.umask(before)
     server.listen(_BACKLOG)
-    try:
-        yield trio.SocketListener(server)
-    finally:
-        server.close()
-        with suppress(OSError):
-            os.unlink(path)
+    return server
 
 
 def _remove_stale(path: Path) -> None:

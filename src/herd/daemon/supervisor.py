@@ -2,54 +2,71 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import trio
 
 from herd.core import events
-from herd.core.errors import NoSuchService, StartFailed
+from herd.core.errors import HerdError, NoSuchService, StartFailed
 from herd.core.events import Stage, Status
 from herd.core.graph import Graph
 from herd.core.lifecycle import State
-from herd.core.service import Clear, MakeDirectory, Preparation, Service
+from herd.core.service import Service
 from herd.core.status import Snapshot
 from herd.core.suggest import did_you_mean
-from herd.daemon import files
+from herd.daemon.bulletin import Bulletin, announcement
 from herd.daemon.controller import Controller
 from herd.daemon.dbus import connected
+from herd.daemon.execution import execute, prepare
 from herd.daemon.host import ServiceHost
 from herd.daemon.log import ServiceLog
-from herd.daemon.process import Identity, NoIdentity, Process, identity, reap_orphans, spawn
-
-# A watcher this many changes behind is let go.
-WATCHER_BUFFER = 4096
+from herd.daemon.process import Identity, Process, reap_orphans
+from herd.daemon.remembered import DisabledNames, mark_ready
 
 
 class Supervisor:
     """The services and what they need of the daemon (controller.Surroundings)."""
 
-    def __init__(self, services: Iterable[Service], log_dir: Path, say: Callable[[str], None]) -> None:
-        self.graph = Graph.of(services)
-        self.log = ServiceLog("root", log_dir)
-        self._say = say
-        self._watchers: set[trio.MemorySendChannel[Controller]] = set()
-        self.controllers = {
-            name: Controller(service, ServiceLog(name, log_dir), self) for name, service in self.graph.services.items()
-        }
-        self.stop_asked = trio.Event()
-        # Lines of herdd's own log, and events to set once all before them are written.
-        self._log_send, self._log_receive = trio.open_memory_channel[str | trio.Event](float("inf"))
+    def __init__(
+        self,
+        services: Iterable[Service],
+        read: Callable[[], tuple[Service, ...]],
+        log_dir: Path,
+        processes_dir: Path,
+        disabled: DisabledNames,
+        say: Callable[[str], None],
+    ) -> None:
+        # Reads the configuration; blocks. Raises ConfigurationError.
+        self.read = read
+        self.reloading = trio.Lock()
+        self.graph = Graph.of(())
+        self.bulletin = Bulletin(ServiceLog("root", log_dir), say)
+        self.controllers: dict[str, Controller] = {}
+        # herdd is to end; for an upgrade, without its services.
+        self.end_asked = trio.Event()
+        self.is_upgrade = False
+        self.processes_dir = processes_dir
+        # The services whose processes an earlier herdd started.
+        self.taken_over: set[str] = set()
+        self._log_dir = log_dir
+        self._disabled = disabled
+        self._disabled_changed = trio.Event()
+        self._scopes: dict[str, trio.CancelScope] = {}
+        self._nursery: trio.Nursery | None = None
+        self.register(services)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the controllers until cancelled."""
         async with trio.open_nursery() as nursery:
-            for controller in self.controllers.values():
-                nursery.start_soon(controller.run)
-            nursery.start_soon(self._write_log)
+            self._nursery = nursery
+            for name in self.controllers:
+                self._own(name)
+            nursery.start_soon(self.bulletin.run)
+            nursery.start_soon(self._keep_disabled)
             task_status.started()
+
+    # Who there is.
 
     def find(self, name: str) -> Controller:
         """The controller of whoever provides `name`. Raises NoSuchService."""
@@ -58,6 +75,40 @@ class Supervisor:
         known = [*self.graph.names, "root"]
         remedy = did_you_mean(name, known) or f"the services are: {', '.join(sorted(known))}"
         raise NoSuchService(f"cannot find a service {name}; {remedy}")
+
+    def register(self, services: Iterable[Service]) -> None:
+        """Make these the services: new ones get a controller, known ones a replacement if they are others now.
+
+        Those that are left out are still there: forget() them.
+        """
+        services = list(services)
+        for service in services:
+            known = self.controllers.get(service.name)
+            if known is None:
+                enabled = service.name not in self._disabled.names
+                self.controllers[service.name] = Controller(
+                    service, ServiceLog(service.name, self._log_dir), self, enabled=enabled
+                )
+                self._own(service.name)
+            elif service != (known.replacement or known.service):
+                known.replace(service)
+        self.graph = Graph.of(services)
+
+    def _own(self, name: str) -> None:
+        if self._nursery is not None:
+            self._scopes[name] = trio.CancelScope()
+            self._nursery.start_soon(self._run_controller, self.controllers[name], self._scopes[name])
+
+    async def _run_controller(self, controller: Controller, scope: trio.CancelScope) -> None:
+        with scope:
+            await controller.run()
+
+    def forget(self, name: str) -> None:
+        """Know the service, which has stopped, no more."""
+        controller = self.controllers.pop(name)
+        self.graph = Graph.of(each.replacement or each.service for each in self.controllers.values())
+        controller.retire()
+        self._scopes.pop(name).cancel()
 
     # Starting and stopping.
 
@@ -73,39 +124,74 @@ class Supervisor:
 
     async def stop(self, name: str) -> list[str]:
         """Stop a service, those that require it first. Returns the names of those that had not been stopped."""
-        order = [*self.graph.dependents(name), name]
-        active = [each for each in order if self.controllers[each].state.status is not Status.STOPPED]
-        for each in order:
-            await self.controllers[each].stop()
+        return await self.stop_several([name])
+
+    async def stop_several(self, names: Iterable[str]) -> list[str]:
+        """Stop services and all that require them, each once what requires it has stopped."""
+        wanted = {each for name in names for each in (name, *self.graph.dependents(name))}
+        active = [name for name in self.graph.stop_order() if name in wanted and self._is_active(name)]
+        stopped = {name: trio.Event() for name in wanted}
+
+        async def stop(controller: Controller, dependents: list[str]) -> None:
+            for dependent in dependents:
+                await stopped[dependent].wait()
+            await controller.stop()
+            stopped[controller.service.name].set()
+
+        async with trio.open_nursery() as nursery:
+            for name in wanted:
+                nursery.start_soon(stop, self.controllers[name], self.graph.dependents(name))
         return active
+
+    def _is_active(self, name: str) -> bool:
+        return self.controllers[name].state.status is not Status.STOPPED
 
     async def restart(self, name: str) -> list[str]:
         """Stop, then start what had been running of the service and its dependents. Raises StartFailed."""
         stopped = await self.stop(name)
         await self.start(name)
-        again = [each for each in reversed(stopped) if each != name]
+        # A transient one is gone.
+        again = [each for each in reversed(stopped) if each != name and each in self.controllers]
         for each in again:
             await self.start(each)
         return [name, *again]
 
     async def stop_all(self) -> None:
-        """Stop everything, each service once all that require it have stopped."""
-        stopped = {name: trio.Event() for name in self.controllers}
-
-        async def stop(name: str) -> None:
-            for dependent in self.graph.dependents(name):
-                await stopped[dependent].wait()
-            await self.controllers[name].stop()
-            stopped[name].set()
-
-        async with trio.open_nursery() as nursery:
-            for name in self.controllers:
-                nursery.start_soon(stop, name)
+        """Stop everything."""
+        await self.stop_several(list(self.controllers))
 
     def hurry(self) -> None:
         """End every process at once."""
         for controller in self.controllers.values():
             controller.post(events.Hurry())
+
+    # Who may start.
+
+    async def set_enabled(self, name: str, *, enabled: bool) -> None:
+        """Enable or disable, for this herdd and those after it. Raises HerdError if that cannot be kept."""
+        await self.controllers[name].post(events.Enable() if enabled else events.Disable()).wait()
+        try:
+            await self._save_disabled()
+        except OSError as error:
+            word = "enabled" if enabled else "disabled"
+            raise HerdError(
+                f"cannot keep it beyond the end of herdd that {name} is {word}: {error.strerror}; make room"
+            ) from error
+
+    async def _save_disabled(self) -> None:
+        names = {name for name, controller in self.controllers.items() if not controller.state.enabled}
+        if names != self._disabled.names:
+            await trio.to_thread.run_sync(self._disabled.save, names)
+
+    async def _keep_disabled(self) -> None:
+        """Remember whom a crash loop disabled; whoever is asked remembers by itself."""
+        while True:
+            await self._disabled_changed.wait()
+            self._disabled_changed = trio.Event()
+            try:
+                await self._save_disabled()
+            except OSError as error:
+                self.say(f"cannot remember who is disabled: {error.strerror}; make room")
 
     # What controllers need (controller.Surroundings).
 
@@ -124,9 +210,18 @@ class Supervisor:
 
         async with trio.open_nursery() as nursery:
             for need in self.graph.requirements(name):
-                nursery.start_soon(bring_up, need)
+                if not self._serves(self.controllers[need].state):
+                    nursery.start_soon(bring_up, need)
         if failures:
             raise StartFailed("; ".join(failures))
+
+    def _serves(self, state: State) -> bool:
+        return state.status is Status.RUNNING or (state.status is Status.STOPPED and state.done)
+
+    def missing_requirement(self, name: str) -> str | None:
+        """A requirement whose process ended with the herdd before this one."""
+        needs = [self.graph.services[need] for need in self.graph.requirements(name)]
+        return next((need.name for need in needs if need.name not in self.taken_over and not need.one_shot), None)
 
     async def prepare(self, service: Service) -> Identity:
         """Whom it runs as, and its directories and files in place. Raises OSError, NoIdentity."""
@@ -134,7 +229,11 @@ class Supervisor:
 
     async def spawn(self, service: Service, who: Identity) -> Process:
         """Execute the program, in a thread that is not abandoned. Raises OSError."""
-        return await trio.to_thread.run_sync(spawn, service.name, service.program, who)
+        return await trio.to_thread.run_sync(execute, service, who, self.processes_dir)
+
+    async def remember(self, service: Service, process: Process) -> None:
+        """Note that the process serves, for the herdd after this one."""
+        await trio.to_thread.run_sync(mark_ready, self.processes_dir, service.name, process.pid)
 
     async def join_bus(self, service: Service, host: ServiceHost, task_status: trio.TaskStatus[None]) -> None:
         """Hold the connection to the service's bus. Raises BusError before it is there, nothing after."""
@@ -154,19 +253,23 @@ class Supervisor:
 
     def changed(self, controller: Controller, before: State) -> None:
         """Log the change, tell the watchers, and start again whom only this one's absence kept from it."""
-        for watcher in list(self._watchers):
-            try:
-                watcher.send_nowait(controller)
-            except trio.WouldBlock:
-                self._watchers.discard(watcher)
-                watcher.close()
+        self.bulletin.publish(controller)
         # A main process that was collected may have hidden ended orphans behind it (see reap_orphans).
         reap_orphans()
+        if controller.state.enabled is not before.enabled:
+            self._disabled_changed.set()
         if controller.state.status is before.status:
             return
-        self.say(_announcement(controller))
-        if controller.state.status is Status.RUNNING:
+        self.say(announcement(controller))
+        if controller.state.status is Status.RUNNING or controller.state.done:
             self._resume_dependents(controller.service.name)
+
+    def stopped(self, controller: Controller) -> None:
+        """A transient service that has stopped is forgotten."""
+        name = controller.service.name
+        if controller.service.transient and self.controllers.get(name) is controller:
+            self.say(f"Service {name}, which is transient, is forgotten.")
+            self.forget(name)
 
     def _resume_dependents(self, name: str) -> None:
         for dependent in self.graph.dependents(name):
@@ -175,85 +278,25 @@ class Supervisor:
             if state.status is Status.STOPPED and waits:
                 self.controllers[dependent].post(events.Start(asked=False))
 
-    # Observation.
-
     def say(self, text: str) -> None:
         """One line in herdd's own log."""
-        self._say(text)
-        self._log_send.send_nowait(text)
-
-    async def _write_log(self) -> None:
-        async for line in self._log_receive:
-            if isinstance(line, trio.Event):
-                line.set()
-            else:
-                await self.log.write([line.encode()])
-
-    async def flush(self) -> None:
-        """Wait until all that was said is in herdd's log."""
-        written = trio.Event()
-        self._log_send.send_nowait(written)
-        await written.wait()
-
-    @asynccontextmanager
-    async def watch(self) -> AsyncIterator[trio.MemoryReceiveChannel[Controller]]:
-        """The controllers that change, from now on."""
-        send, receive = trio.open_memory_channel[Controller](WATCHER_BUFFER)
-        self._watchers.add(send)
-        try:
-            # Not async: between its end and the next line no other task may send to it.
-            with receive:
-                yield receive
-        finally:
-            self._watchers.discard(send)
-            send.close()
+        self.bulletin.say(text)
 
     def snapshot(self, name: str) -> Snapshot:
         """A service as it is now."""
         controller = self.controllers[name]
-        due = controller.state.respawn_at
+        runner, due = controller.runner, controller.state.respawn_at
         return Snapshot(
             service=controller.service,
             state=controller.state,
             since=controller.since,
-            warnings=tuple(controller.host.warnings),
+            warnings=tuple(runner.host.warnings),
             respawn_in=None if due is None else max(0.0, due - trio.current_time()),
             dependents=tuple(each for each in self.controllers if name in self.graph.requirements(each)),
-            stage=controller.stage,
+            stage=runner.stage,
+            health=runner.health,
+            has_replacement=controller.replacement is not None,
+            next_run=runner.next_run,
+            lost_lines=controller.log.lost,
+            is_adopted=runner.is_adopted,
         )
-
-
-def prepare(service: Service) -> Identity:
-    """Blocking part of Supervisor.prepare: the user looked up, then each step in order."""
-    who = identity(service.program)
-    if os.geteuid() != 0 and who.uid != os.geteuid():
-        raise NoIdentity(f"only root can run it as {who.user}; leave out its user, or run herdd as root")
-    for step in service.preparation:
-        _carry_out(step, who)
-    return who
-
-
-def _carry_out(step: Preparation, who: Identity) -> None:
-    if isinstance(step, MakeDirectory):
-        files.make_directory(step.path, step.mode, who.uid, who.gid)
-    elif isinstance(step, Clear):
-        files.clear(step.directory, step.names)
-    else:
-        files.write_file(step.path, step.content, step.mode, who.uid, who.gid)
-
-
-def _announcement(controller: Controller) -> str:
-    name, state = controller.service.name, controller.state
-    match state.status:
-        case Status.RUNNING:
-            return f"Service {name} is running (pid {state.pid})."
-        case Status.STARTING:
-            return f"Service {name} is being started."
-        case Status.STOPPING:
-            if state.failure is not None:
-                return f"Service {name} could not be started: {state.failure.reason}."
-            return f"Service {name} is being stopped{f': {state.cause}' if state.cause else ''}."
-        case Status.STOPPED:
-            due = " It will be respawned." if state.respawn_at is not None else ""
-            disabled = "" if state.enabled else " It is disabled."
-            return f"Service {name} has been stopped.{due}{disabled}"

@@ -170,7 +170,7 @@ async def _root_status(supervisor: Supervisor, name: str, arguments: Sequence[st
 
 
 async def _root_stop(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    supervisor.stop_asked.set()
+    supervisor.end_asked.set()
     return Reply({"stopping": True}, "herdd stops every service and ends.\n")
 
 

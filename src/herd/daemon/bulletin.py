@@ -1,0 +1,95 @@
+"""What herdd tells: its own log, and the changes of services to whoever watches."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import trio
+
+from herd.core.events import Status
+from herd.daemon.controller import Controller
+from herd.daemon.log import ServiceLog
+
+# A watcher this many changes behind is let go.
+WATCHER_BUFFER = 4096
+
+
+class Bulletin:
+    """The own log and the watchers."""
+
+    def __init__(self, log: ServiceLog, say: Callable[[str], None]) -> None:
+        self.log = log
+        self._say = say
+        self._watchers: set[trio.MemorySendChannel[Controller]] = set()
+        # Lines, and events to set once all before them are written.
+        self._send, self._receive = trio.open_memory_channel[str | trio.Event](float("inf"))
+
+    async def run(self) -> None:
+        """Write the log until cancelled."""
+        async for line in self._receive:
+            lines, events = _sorted_out([line, *self._waiting()])
+            if lines:
+                await self.log.write([each.encode() for each in lines])
+            for event in events:
+                event.set()
+
+    def _waiting(self) -> list[str | trio.Event]:
+        return [self._receive.receive_nowait() for _ in range(self._receive.statistics().current_buffer_used)]
+
+    def say(self, text: str) -> None:
+        """One line in the log and on standard error."""
+        self._say(text)
+        self._send.send_nowait(text)
+
+    async def flush(self) -> None:
+        """Wait until all that was said is in the log."""
+        written = trio.Event()
+        self._send.send_nowait(written)
+        await written.wait()
+
+    def publish(self, controller: Controller) -> None:
+        """Show the service, as it is now, to every watcher."""
+        for watcher in list(self._watchers):
+            try:
+                watcher.send_nowait(controller)
+            except trio.WouldBlock:
+                self._watchers.discard(watcher)
+                watcher.close()
+
+    @asynccontextmanager
+    async def watch(self) -> AsyncIterator[trio.MemoryReceiveChannel[Controller]]:
+        """The controllers that change, from now on."""
+        send, receive = trio.open_memory_channel[Controller](WATCHER_BUFFER)
+        self._watchers.add(send)
+        try:
+            # Not async: between its end and the next line no other task may send to it.
+            with receive:
+                yield receive
+        finally:
+            self._watchers.discard(send)
+            send.close()
+
+
+def _sorted_out(items: list[str | trio.Event]) -> tuple[list[str], list[trio.Event]]:
+    return [each for each in items if isinstance(each, str)], [each for each in items if isinstance(each, trio.Event)]
+
+
+def announcement(controller: Controller) -> str:
+    """What is said of a service that has come to another status."""
+    name, state = controller.service.name, controller.state
+    match state.status:
+        case Status.RUNNING:
+            return f"Service {name} is running{'' if state.pid is None else f' (pid {state.pid})'}."
+        case Status.STARTING:
+            return f"Service {name} is being started."
+        case Status.STOPPING:
+            if state.done:
+                return f"Service {name} is done."
+            if state.failure is not None:
+                return f"Service {name} could not be started: {state.failure.reason}."
+            return f"Service {name} is being stopped{f': {state.cause}' if state.cause else ''}."
+        case Status.STOPPED:
+            due = " It will be respawned." if state.respawn_at is not None else ""
+            disabled = "" if state.enabled else " It is disabled."
+            return f"Service {name} has been stopped.{due}{disabled}"

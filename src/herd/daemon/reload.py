@@ -1,0 +1,70 @@
+"""`herd reload root`: the configuration is read again and what differs is carried out; with a mistake nothing is."""
+
+from __future__ import annotations
+
+import trio
+
+from herd.core.errors import StartFailed
+from herd.core.events import Status
+from herd.core.plan import Plan, plan
+from herd.core.service import Service
+from herd.daemon.supervisor import Supervisor
+
+
+async def planned(supervisor: Supervisor) -> Plan:
+    """What a reload would do. Raises ConfigurationError with every mistake."""
+    return _compare(supervisor, await trio.to_thread.run_sync(supervisor.read))
+
+
+def _compare(supervisor: Supervisor, services: tuple[Service, ...]) -> Plan:
+    in_force = {name: each.replacement or each.service for name, each in supervisor.controllers.items()}
+    return plan(in_force, services)
+
+
+async def reload(supervisor: Supervisor, *, restart: bool) -> tuple[Plan, list[str]]:
+    """Carry it out; what was done, and a sentence for each service that did not come up. Raises ConfigurationError.
+
+    Removed services are stopped, changed ones restarted once (unless `restart` is false: then their new definition
+    waits for their next start), new ones started if they start with herdd. One reload at a time.
+    """
+    async with supervisor.reloading:
+        services = await trio.to_thread.run_sync(supervisor.read)
+        found = _compare(supervisor, services)
+        return found, await _carry_out(supervisor, found, services, restart=restart)
+
+
+async def _carry_out(supervisor: Supervisor, plan: Plan, services: tuple[Service, ...], *, restart: bool) -> list[str]:
+    failing = {name for name in plan.changed if _is_failing(supervisor, name)}
+    stopped = await supervisor.stop_several(plan.removed)
+    for name in plan.removed:
+        # A transient one has gone by itself.
+        if name in supervisor.controllers:
+            supervisor.forget(name)
+    supervisor.register(services)
+    if restart:
+        stopped += await supervisor.stop_several(plan.changed)
+    again = {*stopped, *failing, *(name for name in plan.added if supervisor.graph.services[name].auto_start)}
+    return await _start(supervisor, [name for name in supervisor.graph.start_order() if name in again])
+
+
+def _is_failing(supervisor: Supervisor, name: str) -> bool:
+    controller = supervisor.controllers[name]
+    state = controller.state
+    return controller.service.auto_start and state.status is Status.STOPPED and state.failure is not None
+
+
+async def _start(supervisor: Supervisor, names: list[str]) -> list[str]:
+    """Ask all at once: each waits for what it requires."""
+    failures: list[str] = []
+
+    async def start(name: str) -> None:
+        try:
+            await supervisor.controllers[name].start(asked=False)
+        except StartFailed as error:
+            failures.append(error.message)
+
+    async with trio.open_nursery() as nursery:
+        for name in names:
+            if supervisor.controllers[name].state.enabled:
+                nursery.start_soon(start, name)
+    return failures

@@ -1,0 +1,137 @@
+"""What one herdd leaves for the next: who is disabled, and which processes run.
+
+Disabled names outlive the machine's power: they are written whole, synced and renamed. Processes outlive herdd alone,
+so their records lie in the runtime directory, a file each, unsynced; a record counts only if its process is still the
+same one (pid, start time, boot, and the mark in its environment). All functions block: call them in a thread.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from attrs import asdict, evolve, frozen
+
+from herd.core.service import Program
+from herd.daemon import process
+from herd.daemon.process import Process
+
+_MAX_RECORD = 64 * 1024
+
+
+@frozen
+class Record:
+    """One running process. `start_time` is in clock ticks since the boot (proc_pid_stat(5)), `since` wall-clock."""
+
+    service: str
+    pid: int
+    start_time: int
+    boot_id: str
+    mark: str
+    # The program as it was executed, to tell whether the definition is another now.
+    program: str
+    since: float
+    is_ready: bool = False
+
+
+def digest(program: Program) -> str:
+    """What two equal programs share and others do not."""
+    return sha256(repr(program).encode()).hexdigest()
+
+
+def boot_id() -> str:
+    """This boot's own number (random(4))."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def start_time(pid: int) -> int | None:
+    """When a process began; None for one that is not there."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    # The second field, in parentheses, may hold anything; the 22nd is the start time.
+    return int(stat.rpartition(b")")[2].split()[19])
+
+
+def save(directory: Path, record: Record) -> None:
+    """Write the record, in place of the service's last one. Raises OSError."""
+    target = directory / f"{record.service}.json"
+    temporary = target.with_suffix(".new")
+    temporary.write_text(json.dumps(asdict(record)))
+    temporary.replace(target)
+
+
+def mark_ready(directory: Path, service: str, pid: int) -> None:
+    """Say in the record that the service was ready, and which process is its main one."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        record = _load(directory / f"{service}.json")
+        begun = start_time(pid)
+        if begun is not None:
+            save(directory, evolve(record, pid=pid, start_time=begun, is_ready=True))
+
+
+def load(directory: Path) -> list[Record]:
+    """Every record that can be read; the others are as good as none."""
+    found = []
+    for path in sorted(directory.glob("*.json")):
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            found.append(_load(path))
+    return found
+
+
+def _load(path: Path) -> Record:
+    with path.open("rb") as file:
+        return Record(**json.loads(file.read(_MAX_RECORD)))
+
+
+def forget(directory: Path, services: Iterable[str]) -> None:
+    """Remove records."""
+    for service in services:
+        (directory / f"{service}.json").unlink(missing_ok=True)
+
+
+def reclaim(record: Record) -> Process | None:
+    """The process of a record, if it is still the same one; its output is read again from where it was left."""
+    if record.boot_id != boot_id():
+        return None
+    try:
+        descriptor = os.pidfd_open(record.pid)
+    except OSError:
+        return None
+    # The pid is held now: what is read of it below is of the process that the descriptor means.
+    if start_time(record.pid) == record.start_time and process.mark_of(record.pid) == record.mark:
+        with suppress(OSError):
+            return process.reclaim(record.pid, descriptor, record.mark)
+    os.close(descriptor)
+    return None
+
+
+class DisabledNames:
+    """The names of disabled services, in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.names: frozenset[str] = frozenset()
+        with suppress(OSError, ValueError):
+            self.names = frozenset(name for name in json.loads(path.read_bytes()) if isinstance(name, str))
+
+    def save(self, names: Iterable[str]) -> None:
+        """Keep these from now on, whatever happens. Raises OSError."""
+        kept = frozenset(names)
+        temporary = self._path.with_suffix(".new")
+        with temporary.open("w") as file:
+            json.dump(sorted(kept), file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._path)
+        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+        self.names = kept

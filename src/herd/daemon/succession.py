@@ -1,0 +1,72 @@
+"""From one herdd to the next: processes that a killed herdd left are taken over, or ended where that cannot be.
+
+Only a process that was ready is taken over, and one-shots and timers' programs, which never are; one that was starting
+is ended, for what was still to be done to it is not known. Source of the checks: remembered.py.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from signal import SIGKILL, pidfd_send_signal
+
+import trio
+from attrs import frozen
+
+from herd.core.service import Service
+from herd.daemon.process import Process, marked
+from herd.daemon.remembered import Record, digest, forget, load, reclaim
+from herd.daemon.supervisor import Supervisor
+
+
+@frozen
+class Inheritance:
+    """What an earlier herdd left: processes to take over, and the marks of those to end."""
+
+    kept: tuple[tuple[Record, Process], ...]
+    marks: frozenset[str]
+    names: tuple[str, ...]
+
+
+async def take_over(supervisor: Supervisor) -> None:
+    """Adopt what can be, end the rest. Asked once, before anything is started."""
+    wanted = {name: controller.service for name, controller in supervisor.controllers.items()}
+    left = await trio.to_thread.run_sync(_inspect, supervisor, wanted)
+    await _end(left, supervisor.say)
+    supervisor.taken_over = {record.service for record, _ in left.kept}
+    for record, process in left.kept:
+        controller = supervisor.controllers[record.service]
+        supervisor.say(f"Service {record.service} runs since before this herdd and is taken over (pid {record.pid}).")
+        controller.adopt(process, record.since)
+        if digest(controller.service.program) != record.program:
+            controller.replacement = controller.service
+    await trio.to_thread.run_sync(forget, supervisor.processes_dir, set(left.names) - supervisor.taken_over)
+
+
+def _inspect(supervisor: Supervisor, wanted: dict[str, Service]) -> Inheritance:
+    kept, marks, names = [], set(), []
+    for record in load(supervisor.processes_dir):
+        names.append(record.service)
+        service = wanted.get(record.service)
+        may_stay = service is not None and (record.is_ready or service.one_shot or service.schedule is not None)
+        process = reclaim(record) if may_stay else None
+        if process is None:
+            marks.add(record.mark)
+        else:
+            kept.append((record, process))
+    return Inheritance(tuple(kept), frozenset(marks), tuple(names))
+
+
+async def _end(left: Inheritance, say: Callable[[str], None]) -> None:
+    """KILL what bears the marks, again and again until nothing does."""
+    while left.marks and (found := await trio.to_thread.run_sync(marked, left.marks)):
+        say(f"{len(found)} processes of an earlier herdd, which cannot be taken over, are ended.")
+        for pid in found:
+            with suppress(ProcessLookupError):
+                descriptor = os.pidfd_open(pid)
+                try:
+                    pidfd_send_signal(descriptor, SIGKILL)
+                    await trio.lowlevel.wait_readable(descriptor)
+                finally:
+                    os.close(descriptor)
