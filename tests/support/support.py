@@ -211,8 +211,11 @@ def short_directory() -> Iterator[Path]:
 
 
 @contextmanager
-def herdd(config: str, *options: str, directory: Path | None = None) -> Iterator[Daemon]:
-    """A daemon whose socket answers; afterwards it is told to end, has to end well, and leaves no process."""
+def herdd(config: str, *options: str, directory: Path | None = None, ends: bool = True) -> Iterator[Daemon]:
+    """A daemon whose socket answers; afterwards it is told to end, has to end well, and leaves no process.
+
+    Unless `ends`: then the test ends it in a way of its own, and its processes may stay.
+    """
     become_subreaper()
     with ExitStack() as stack:
         place = directory or stack.enter_context(short_directory())
@@ -221,6 +224,8 @@ def herdd(config: str, *options: str, directory: Path | None = None) -> Iterator
         try:
             daemon.said(" listens on ")
             yield daemon
+            if not ends:
+                return
             left = psutil.Process(daemon.process.pid).children(recursive=True) if daemon.process.poll() is None else []
             if daemon.process.poll() is None:
                 daemon.process.terminate()

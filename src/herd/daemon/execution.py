@@ -37,7 +37,17 @@ def execute(service: Service, who: Identity, processes_dir: Path) -> Process:
     process = spawn(service.name, service.program, who)
     begun = start_time(process.pid)
     if begun is not None:
-        note = Record(service.name, process.pid, begun, boot_id(), process.mark, digest(service.program), time.time())
+        # Keyword by keyword: most are numbers or texts that could stand for each other.
+        note = Record(
+            service=service.name,
+            pid=process.pid,
+            start_time=begun,
+            boot_id=boot_id(),
+            mark=process.mark,
+            program=digest(service.program),
+            since=time.time(),
+            is_ready=service.is_ready_at_once,
+        )
         # Without a note it runs all the same; only a herdd that is killed would lose it.
         with suppress(OSError):
             save(processes_dir, note)

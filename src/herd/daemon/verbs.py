@@ -9,17 +9,18 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from attrs import frozen
+from attrs import asdict, frozen
 
-from herd.core import events
 from herd.core.errors import HerdError, NoSuchAction, WrongUsage
 from herd.core.events import Status
+from herd.core.plan import Plan
 from herd.core.service import Access, Action, Reply
 from herd.core.status import details, facts, overview
 from herd.core.suggest import did_you_mean
 from herd.daemon import access
 from herd.daemon.access import Peer
 from herd.daemon.controller import Controller
+from herd.daemon.reload import planned, reload
 from herd.daemon.supervisor import Supervisor
 
 
@@ -114,12 +115,12 @@ async def _status(supervisor: Supervisor, name: str, arguments: Sequence[str]) -
 
 
 async def _enable(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    await supervisor.controllers[name].post(events.Enable()).wait()
+    await supervisor.set_enabled(name, enabled=True)
     return Reply({"enabled": True}, f"Enabled service {name}.\n")
 
 
 async def _disable(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    await supervisor.controllers[name].post(events.Disable()).wait()
+    await supervisor.set_enabled(name, enabled=False)
     return Reply({"enabled": False}, f"Disabled service {name}.\n")
 
 
@@ -182,9 +183,43 @@ async def _root_start(supervisor: Supervisor, name: str, arguments: Sequence[str
     return Reply({"started": []}, "Service root is already running.\n")
 
 
+async def _reload(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    for argument in arguments:
+        if argument not in ("--dry-run", "--no-restart"):
+            raise WrongUsage(f"cannot reload with {argument}: it takes --dry-run and --no-restart")
+    if "--dry-run" in arguments:
+        plan = await planned(supervisor)
+        return Reply({"plan": asdict(plan), "done": False}, _told(plan, "would be "))
+    plan, failures = await reload(supervisor, restart="--no-restart" not in arguments)
+    return Reply({"plan": asdict(plan), "done": True}, _told(plan, ""), tuple(failures), exit_status=bool(failures))
+
+
+def _told(plan: Plan, mood: str) -> str:
+    if plan.is_empty:
+        return "Nothing has changed.\n"
+    parts = [("added", plan.added), ("changed", plan.changed), ("removed", plan.removed)]
+    return "".join(f"Service {name} {mood}{word}.\n" for word, names in parts for name in names)
+
+
+async def _upgrade(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    # With a mistake in it the next herdd would end at once, and nobody would look after the services.
+    await planned(supervisor)
+    supervisor.is_upgrade = True
+    supervisor.end_asked.set()
+    return Reply({"upgrading": True}, "herdd is executed anew; every service runs on.\n")
+
+
 ROOT = {
     "status": Verb("List all services by how they are.", _root_status),
     "start": Verb("herdd runs already.", _root_start),
+    "reload": Verb(
+        "Read the configuration again and carry out what is new in it, restarting what changed; "
+        "with --dry-run only say so, with --no-restart let what changed wait for its next start.",
+        _reload,
+        2,
+        Access.CHANGE,
+    ),
+    "upgrade": Verb("Execute herdd anew, in a new version perhaps; every service runs on.", _upgrade, 0, Access.CHANGE),
     "stop": Verb("Stop every service and end herdd.", _root_stop, access=Access.CHANGE),
     "doc": Verb("Describe root, with list-actions its actions, with an action's name that action.", _root_doc, 2),
 }
