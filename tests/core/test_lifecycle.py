@@ -208,7 +208,7 @@ def test_hurry_needs_no_stop_before(before: tuple[events.Event, ...]) -> None:
         (SAMPLES[events.Failed], Stage.SETUP, "it broke"),
         (events.TimerFired(Timer.START), Stage.READINESS, "not ready after 90 seconds"),
         (EXITED, Stage.READINESS, "its program exited with 3 before it was ready"),
-        (events.Exited(Ending(None, 11, 0.0)), Stage.READINESS, "was ended by signal 11 before it was ready"),
+        (events.Exited(Ending(None, 11, 0.0)), Stage.READINESS, "was ended by SIGSEGV (11) before it was ready"),
     ],
 )
 def test_a_failed_start_is_answered_only_when_nothing_is_left(event: events.Event, stage: Stage, reason: str) -> None:
@@ -258,7 +258,7 @@ def test_a_failed_start_is_tried_again_when_nobody_asked_and_that_may_help(
     ("event", "cause"),
     [
         (EXITED, "its program exited with 3"),
-        (events.Exited(Ending(None, 9, 0.0)), "its program was ended by signal 9"),
+        (events.Exited(Ending(None, 9, 0.0)), "its program was ended by SIGKILL (9)"),
         (events.Unhealthy("it did not answer"), "it did not answer"),
     ],
 )

@@ -12,7 +12,9 @@ SLEEP = "exec sleep infinity"
 def test_what_differs_is_carried_out_and_nothing_else_is_touched() -> None:
     kept = program("kept", SLEEP)
     before = kept + program("gone", SLEEP) + program("web", SLEEP) + program("app", SLEEP, requirement=["web"])
-    after = kept + program("web", "exec sleep 1000") + program("app", SLEEP, requirement=["web"]) + program("new", SLEEP)
+    after = (
+        kept + program("web", "exec sleep 1000") + program("app", SLEEP, requirement=["web"]) + program("new", SLEEP)
+    )
     with herdd(before) as daemon:
         pids = {name: daemon.until_status(name, "running")["mainPid"] for name in ("kept", "gone", "web", "app")}
         daemon.config.write_text(after)

@@ -57,7 +57,7 @@ def test_a_killed_program_comes_back_and_those_that_require_it() -> None:
             daemon.until(name, lambda facts: facts["status"] == "running" and facts["mainPid"] != before[facts["name"]])
         facts = daemon.status("base")
         assert (facts["exitSignal"], facts["exitCode"], facts["respawns"]) == (signal.SIGKILL, None, 1)
-        assert "its program was ended by signal 9" in daemon.said("Service base is being stopped")
+        assert "its program was ended by SIGKILL (9)" in daemon.said("Service base is being stopped")
         assert "base, which it requires, ended" in daemon.said("Service top is being stopped")
         assert daemon.status("other")["mainPid"] == before["other"]
 

@@ -6,6 +6,8 @@ from enum import Enum
 
 from attrs import frozen
 
+from herd.core.words import signal_name
+
 
 class Status(Enum):
     """What a service is."""
@@ -51,7 +53,7 @@ class Ending:
     def words(self) -> str:
         """The ending as the end of a sentence."""
         if self.signal is not None:
-            return f"was ended by signal {self.signal}"
+            return f"was ended by {signal_name(self.signal)}"
         return "ended, nobody knows how" if self.code is None else f"exited with {self.code}"
 
 

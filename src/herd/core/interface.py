@@ -41,23 +41,54 @@ type Service (
   mainPid: ?int,
   # Where a start under way is.
   stage: ?string,
+  # Where the last start failed: requirement, preparation, execution, readiness, setup; respawn: it failed too often.
+  failedStage: ?string,
   # Why it is not running, where nobody asked for that.
   reason: ?string,
   # How its last process ended.
   exitCode: ?int,
   exitSignal: ?int,
+  exitUSec: ?int,
   # Since the last stop that was asked for.
   respawns: int,
   # From now.
   respawnInUSec: ?int,
+  # When a timer's program runs next.
+  nextRunUSec: ?int,
+  # Its names, the canonical one first.
   provision: []string,
+  # What it requires, as its definition names it.
   requirement: []string,
+  # The canonical names of what requires it directly.
   dependents: []string,
   command: []string,
+  # What can be asked of it beside the general actions.
   actions: []string,
   documentation: string,
   # It runs, but not all of it.
-  warnings: []string
+  warnings: []string,
+  # What the last health check said; null: well, or never asked.
+  health: ?string,
+  # Of all its processes together; null where nobody looked. A page that several share counts once.
+  memoryBytes: ?int,
+  # Since they began.
+  cpuUSec: ?int,
+  processes: ?int,
+  # Where its processes listen: 0.0.0.0:80, [::]:64738/udp, /run/web/socket, @abstract.
+  listening: []string,
+  # Lines of output that could not be kept.
+  lostLines: int,
+  oneShot: bool,
+  # A one-shot whose last run ended well.
+  done: bool,
+  # It is forgotten once it has stopped.
+  transient: bool,
+  # It starts with herdd.
+  autoStart: bool,
+  # Another definition waits for the next start.
+  hasReplacement: bool,
+  # Its process was started by an earlier herdd.
+  adopted: bool
 )
 
 # Every service, or the one that provides the name.

@@ -1,13 +1,12 @@
-"""What `herd status` says of a service: facts for programs, and Shepherd's lines for people.
+"""How a service is: one snapshot, its place in the overview, its facts for programs (for people: core/details.py).
 
-Source: GNU Shepherd 0.10, `herd status` and `herd status SERVICE`; Emacs's daemons.el parses the headings and the
-` + name` lines. Times are wall-clock seconds given by the caller.
+Source: GNU Shepherd 0.10, `herd status`; Emacs's daemons.el parses the headings and the ` + name` lines. Times are
+wall-clock seconds given by the caller.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from attrs import frozen
@@ -19,7 +18,10 @@ from herd.core.service import Service
 
 @frozen
 class Usage:
-    """What all processes of a service use together: resident bytes, CPU seconds since they began, their number."""
+    """What all processes of a service use together: bytes, CPU seconds since they began, their number.
+
+    A page that several processes share counts once, in parts.
+    """
 
     memory: int
     cpu: float
@@ -57,6 +59,16 @@ class Snapshot:
         return self.state.status is Status.STOPPED and self.state.failure is not None
 
     @property
+    def is_done(self) -> bool:
+        """A one-shot that did what it is for: as good as running to whoever requires it."""
+        return self.state.status is Status.STOPPED and self.state.done
+
+    @property
+    def respawns(self) -> int:
+        """How often it came back since the last stop that was asked for; the history is no longer than its limit."""
+        return max(self.state.attempts, len(self.state.respawn_history))
+
+    @property
     def problem(self) -> str | None:
         """Why it is not running, where nobody asked for that."""
         return self.state.failure.reason if self.state.failure else self.state.cause
@@ -67,6 +79,7 @@ _GROUPS = (
     ("Starting", "^"),
     ("Stopped", "-"),
     ("Stopping", "v"),
+    ("One-shot", "*"),
     ("Failed to start", "!"),
 )
 _GROUP_OF = {
@@ -79,7 +92,9 @@ _GROUP_OF = {
 
 def group(snapshot: Snapshot) -> str:
     """The heading of `herd status` under which the service stands."""
-    return "Failed to start" if snapshot.is_failing else _GROUP_OF[snapshot.state.status]
+    if snapshot.is_failing:
+        return "Failed to start"
+    return "One-shot" if snapshot.is_done else _GROUP_OF[snapshot.state.status]
 
 
 def overview(snapshots: Iterable[Snapshot]) -> str:
@@ -94,48 +109,10 @@ def overview(snapshots: Iterable[Snapshot]) -> str:
     )
 
 
-def details(snapshot: Snapshot, now: float) -> str:
-    """The text of `herd status SERVICE`."""
-    service, state = snapshot.service, snapshot.state
-    lines = [f"It is {_condition(snapshot, now)}."]
-    if state.pid is not None:
-        lines += [f"Main PID: {state.pid}", f"Command: {' '.join(service.program.command)}"]
-    lines.append("It is enabled." if state.enabled else f"It is disabled; enable it with: herd enable {service.name}")
-    if snapshot.problem and state.status is not Status.RUNNING:
-        lines.append(f"Reason: {snapshot.problem}.")
-    if state.ending is not None:
-        lines.append(f"Its program {state.ending.words} at {_clock(state.ending.at)} ({_ago(now - state.ending.at)}).")
-    if snapshot.respawn_in is not None:
-        lines.append(f"It will be respawned in {snapshot.respawn_in:.1f} seconds.")
-    lines += [
-        f"Provides: {' '.join(service.provision)}",
-        f"Requires: {' '.join(service.requirement) or '(nothing)'}",
-        f"Required by: {' '.join(snapshot.dependents) or '(nothing)'}",
-        f"Will {'' if service.respawn else 'not '}be respawned.",
-    ]
-    if service.actions:
-        lines.append(f"Actions: {' '.join(action.name for action in service.actions)}")
-    lines += [f"Warning: {warning}" for warning in snapshot.warnings]
-    return f"Status of {service.name}:\n" + "".join(f"  {line}\n" for line in lines)
-
-
-def _condition(snapshot: Snapshot, now: float) -> str:
-    since = f"since {_clock(snapshot.since)} ({_ago(now - snapshot.since)})"
-    match snapshot.state.status:
-        case Status.RUNNING:
-            return f"running {since}"
-        case Status.STARTING:
-            stage = f", at the stage of {snapshot.stage.value}" if snapshot.stage else ""
-            return f"starting {since}{stage}"
-        case Status.STOPPING:
-            return f"being stopped {since}"
-        case Status.STOPPED:
-            return f"stopped {'(failing) ' if snapshot.is_failing else ''}{since}"
-
-
 def facts(snapshot: Snapshot) -> dict[str, Any]:
     """The same for programs, as the interface's type Service has it. Times in microseconds since the epoch."""
-    service, state, ending = snapshot.service, snapshot.state, snapshot.state.ending
+    service, state, usage = snapshot.service, snapshot.state, snapshot.usage
+    ending = state.ending
     return {
         "name": service.name,
         "status": state.status.value,
@@ -144,11 +121,14 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
         "sinceUSec": int(snapshot.since * 1e6),
         "mainPid": state.pid,
         "stage": snapshot.stage.value if snapshot.stage else None,
+        "failedStage": state.failure.stage.value if state.failure else None,
         "reason": snapshot.problem if state.status is not Status.RUNNING else None,
         "exitCode": ending.code if ending else None,
         "exitSignal": ending.signal if ending else None,
-        "respawns": len(state.respawn_history),
-        "respawnInUSec": int(snapshot.respawn_in * 1e6) if snapshot.respawn_in is not None else None,
+        "exitUSec": int(ending.at * 1e6) if ending else None,
+        "respawns": snapshot.respawns,
+        "respawnInUSec": _microseconds(snapshot.respawn_in),
+        "nextRunUSec": _microseconds(snapshot.next_run),
         "provision": list(service.provision),
         "requirement": list(service.requirement),
         "dependents": list(snapshot.dependents),
@@ -156,17 +136,20 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
         "actions": [action.name for action in service.actions],
         "documentation": service.documentation,
         "warnings": list(snapshot.warnings),
+        "health": snapshot.health,
+        "memoryBytes": usage.memory if usage else None,
+        "cpuUSec": _microseconds(usage.cpu) if usage else None,
+        "processes": usage.processes if usage else None,
+        "listening": list(snapshot.listening),
+        "lostLines": snapshot.lost_lines,
+        "oneShot": service.one_shot,
+        "done": snapshot.is_done,
+        "transient": service.transient,
+        "autoStart": service.auto_start,
+        "hasReplacement": snapshot.has_replacement,
+        "adopted": snapshot.is_adopted,
     }
 
 
-def _clock(moment: float) -> str:
-    return f"{datetime.fromtimestamp(moment):%Y-%m-%d %H:%M:%S}"
-
-
-def _ago(seconds: float) -> str:
-    count = max(0, int(seconds))
-    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if count >= size:
-            amount = count // size
-            return f"{amount} {unit}{'s' if amount != 1 else ''} ago"
-    return f"{count} second{'s' if count != 1 else ''} ago"
+def _microseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds * 1e6)

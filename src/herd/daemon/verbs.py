@@ -11,11 +11,12 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import asdict, frozen
 
+from herd.core.details import details
 from herd.core.errors import HerdError, NoSuchAction, WrongUsage
 from herd.core.events import Status
 from herd.core.plan import Plan
 from herd.core.service import Access, Action, Reply
-from herd.core.status import details, facts, overview
+from herd.core.status import facts, overview
 from herd.core.suggest import did_you_mean
 from herd.daemon import access
 from herd.daemon.access import Peer
