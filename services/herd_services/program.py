@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import signal
 from collections.abc import Mapping
@@ -165,7 +166,8 @@ class ProgramConfiguration:
     respawn_reset_after: float = field(default=60.0, validator=_NOT_NEGATIVE)
     ready: ReadyConfiguration | None = field(default=None, validator=_one_readiness)
     health: HealthConfiguration | None = field(default=None, validator=_one_probe)
-    start_timeout: float = field(default=90.0, validator=_POSITIVE)
+    # Absent: 90, for a one-shot any time.
+    start_timeout: float | None = field(default=None, validator=validators.optional(_POSITIVE))
     grace_period: float = field(default=5.0, validator=_NOT_NEGATIVE)
     stop_signal: str = field(default="TERM", validator=_signal)
     user: str | None = None
@@ -213,6 +215,12 @@ def _respawn(read: ProgramConfiguration) -> Respawn | None:
     )
 
 
+def _start_timeout(read: ProgramConfiguration) -> float:
+    if read.start_timeout is not None:
+        return read.start_timeout
+    return math.inf if read.one_shot else 90.0
+
+
 def _health(read: HealthConfiguration | None) -> Health | None:
     return None if read is None else Health(read.probes()[0], read.interval, read.timeout, read.failures)
 
@@ -226,7 +234,7 @@ def _service(name: str, read: ProgramConfiguration) -> Service:
         readiness=read.ready.readiness()[0] if read.ready else None,
         health=_health(read.health),
         respawn=_respawn(read),
-        start_timeout=read.start_timeout,
+        start_timeout=_start_timeout(read),
         grace_period=read.grace_period,
         stop_signal=_signal_number(read.stop_signal),
         one_shot=read.one_shot,

@@ -6,12 +6,10 @@ import os
 import signal
 from pathlib import Path
 
-import psutil
-
-from support import Daemon, herdd, program, short_directory
+from support import Daemon, herdd, lives, program, short_directory
 
 SLEEP = "exec sleep infinity"
-TALKING = "i=0; while :; do i=$((i+1)); echo line $i; read -t 0.02 none <> /dev/zero || sleep 0.02; done"
+TALKING = "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.02; done"
 PATIENT = "trap 'exit 0' TERM; echo ready; while :; do sleep 1000 & wait $!; done"
 
 
@@ -27,7 +25,7 @@ def test_a_killed_herdds_services_run_on_and_are_taken_over() -> None:
         with herdd(config, directory=directory, ends=False) as first:
             pids = {name: first.until_status(name, "running")["mainPid"] for name in ("web", "app")}
             killed(first)
-        assert all(psutil.pid_exists(pid) for pid in pids.values())
+        assert all(lives(pid) for pid in pids.values())
         with herdd(config, directory=directory) as second:
             for name, pid in pids.items():
                 facts = second.until_status(name, "running")
@@ -38,7 +36,7 @@ def test_a_killed_herdds_services_run_on_and_are_taken_over() -> None:
             facts = second.until("web", lambda facts: facts["status"] == "running" and facts["mainPid"] != pids["web"])
             assert not facts["adopted"]
             assert second.herd("stop", "web").returncode == 0
-            assert not any(psutil.pid_exists(pid) for pid in pids.values())
+            assert not any(lives(pid) for pid in pids.values())
 
 
 def test_a_service_that_writes_outlives_herdd_and_its_lines_are_kept() -> None:
@@ -64,7 +62,7 @@ def test_one_that_was_not_ready_is_ended_and_started_anew() -> None:
             killed(first)
         with herdd(config, directory=directory) as second:
             assert second.until("web", lambda facts: facts["mainPid"])["mainPid"] != pid
-            assert not psutil.pid_exists(pid)
+            assert not lives(pid)
 
 
 def test_what_is_no_longer_configured_is_ended() -> None:
@@ -74,7 +72,7 @@ def test_what_is_no_longer_configured_is_ended() -> None:
             killed(first)
         with herdd(program("other", SLEEP), directory=directory) as second:
             second.until_status("other", "running")
-            assert not psutil.pid_exists(pid)
+            assert not lives(pid)
 
 
 def test_a_recycled_pid_is_not_taken_over() -> None:

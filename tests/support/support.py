@@ -244,6 +244,13 @@ def _lives(process: psutil.Process) -> bool:
     return False
 
 
+def lives(pid: int) -> bool:
+    """Whether there is a process of that number that has not ended, collected or not."""
+    with suppress(psutil.Error):
+        return _lives(psutil.Process(pid))
+    return False
+
+
 def _marked_children() -> list[psutil.Process]:
     """What an ended herdd left to us, its subreaper."""
     found = []

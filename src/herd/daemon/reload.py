@@ -34,7 +34,8 @@ async def reload(supervisor: Supervisor, *, restart: bool) -> tuple[Plan, list[s
 
 
 async def _carry_out(supervisor: Supervisor, plan: Plan, services: tuple[Service, ...], *, restart: bool) -> list[str]:
-    failing = {name for name in plan.changed if _is_failing(supervisor, name)}
+    touched = {each for name in plan.changed for each in (name, *supervisor.graph.dependents(name))}
+    failing = {name for name in touched if _is_failing(supervisor, name)}
     stopped = await supervisor.stop_several(plan.removed)
     for name in plan.removed:
         # A transient one has gone by itself.

@@ -52,6 +52,7 @@ class Supervisor:
         self._log_dir = log_dir
         self._disabled = disabled
         self._disabled_changed = trio.Event()
+        self._saving = trio.Lock()
         self._scopes: dict[str, trio.CancelScope] = {}
         self._nursery: trio.Nursery | None = None
         self.register(services)
@@ -179,9 +180,10 @@ class Supervisor:
             ) from error
 
     async def _save_disabled(self) -> None:
-        names = {name for name, controller in self.controllers.items() if not controller.state.enabled}
-        if names != self._disabled.names:
-            await trio.to_thread.run_sync(self._disabled.save, names)
+        async with self._saving:
+            names = {name for name, controller in self.controllers.items() if not controller.state.enabled}
+            if names != self._disabled.names:
+                await trio.to_thread.run_sync(self._disabled.save, names)
 
     async def _keep_disabled(self) -> None:
         """Remember whom a crash loop disabled; whoever is asked remembers by itself."""
