@@ -139,7 +139,7 @@ def test_doc(daemon: Daemon) -> None:
     assert daemon.herd("doc", "web").stdout == "Pages.\n"
     listing = daemon.herd("doc", "web", "list-actions").stdout
     assert listing == "(status\n start\n stop\n restart\n enable\n disable\n doc)\n"
-    assert daemon.herd("doc", "root", "list-actions").stdout == "(status\n start\n stop\n doc)\n"
+    assert daemon.herd("doc", "root", "list-actions").stdout == "(status\n start\n reload\n upgrade\n stop\n doc)\n"
     start = daemon.herd("doc", "web", "start").stdout
     assert start == "start: Start the service and what it requires.\n"
     assert daemon.herd("doc", "web", "action", "start").stdout == start

@@ -37,6 +37,17 @@ class Graph:
         """The canonical names that `name` requires directly; missing ones are left out."""
         return [self.names[need] for need in self.services[name].requirement if need in self.names]
 
+    def needs(self, name: str) -> set[str]:
+        """Everything that `name` requires, directly or not."""
+        found: set[str] = set()
+        waiting = self.requirements(name)
+        while waiting:
+            need = waiting.pop()
+            if need not in found:
+                found.add(need)
+                waiting += self.requirements(need)
+        return found
+
     def dependents(self, name: str) -> list[str]:
         """Everything that requires `name`, directly or not, those to stop first in front."""
         order = self.start_order()

@@ -14,10 +14,12 @@ from attrs import frozen
 import herd
 from herd.core import interface
 from herd.core.errors import INTERFACE, HerdError
+from herd.core.events import Status
 from herd.core.protocol import Call
 from herd.core.service import Reply
 from herd.core.status import facts
 from herd.daemon.access import Peer
+from herd.daemon.bulletin import step_text
 from herd.daemon.controller import Controller
 from herd.daemon.supervisor import Supervisor
 from herd.daemon.verbs import perform
@@ -29,6 +31,8 @@ MOST_LINES = 100_000
 LOG_BATCH = 500
 
 Parameters = dict[str, Any]
+# What takes its time, so that whoever asked is told how it goes on.
+_WITH_STEPS = ("start", "stop", "restart", "reload")
 
 
 class VarlinkError(Exception):
@@ -103,26 +107,61 @@ async def _perform(session: Session) -> Parameters:
     if not all(isinstance(argument, str) and is_text(argument) for argument in arguments):
         raise VarlinkError("InvalidParameter", parameter="arguments")
     supervisor = session.supervisor
-    if not session.call.more:
+    if not session.call.more or action not in _WITH_STEPS:
         return _final(await perform(supervisor, session.peer, action, service, arguments))
     outcome: Reply | HerdError
-    async with supervisor.bulletin.watch() as changes, trio.open_nursery() as nursery:
-        nursery.start_soon(_send_progress, session, changes)
-        try:
-            outcome = await perform(supervisor, session.peer, action, service, arguments)
-        except HerdError as error:
-            # Raised outside, where no nursery wraps it.
-            outcome = error
-        nursery.cancel_scope.cancel()
+    async with supervisor.bulletin.watch() as changes:
+        progress = _Progress(session, _concerned(supervisor, service))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(progress.begin, changes)
+            try:
+                outcome = await perform(supervisor, session.peer, action, service, arguments)
+            except HerdError as error:
+                # Raised outside, where no nursery wraps it.
+                outcome = error
+            nursery.cancel_scope.cancel()
+        for _ in range(changes.statistics().current_buffer_used):
+            await progress.tell(changes.receive_nowait())
     if isinstance(outcome, HerdError):
         raise outcome
     return _final(outcome)
 
 
-async def _send_progress(session: Session, changes: trio.MemoryReceiveChannel[Controller]) -> None:
-    async for controller in changes:
-        stage = f" ({controller.runner.stage.value})" if controller.runner.stage else ""
-        await session.send({"progress": f"{controller.service.name}: {controller.state.status.value}{stage}"})
+def _concerned(supervisor: Supervisor, service: str) -> set[str]:
+    """Those whose steps are of interest to whoever asks something of the service."""
+    graph = supervisor.graph
+    if service not in graph.names:
+        return set(supervisor.controllers)
+    name = graph.names[service]
+    return {name, *graph.needs(name), *graph.dependents(name)}
+
+
+class _Progress:
+    """The steps of those concerned, each told once."""
+
+    def __init__(self, session: Session, concerned: set[str]) -> None:
+        self._session = session
+        self._concerned = concerned
+        self._told: dict[str, str] = {}
+
+    async def begin(self, changes: trio.MemoryReceiveChannel[Controller]) -> None:
+        """Tell what is under way already, then each change until cancelled."""
+        for controller in list(self._session.supervisor.controllers.values()):
+            if controller.state.status in (Status.STARTING, Status.STOPPING):
+                await self.tell(controller)
+        async for controller in changes:
+            await self.tell(controller)
+
+    async def tell(self, controller: Controller) -> None:
+        """Tell where the service is, if that is of interest and new."""
+        name, supervisor = controller.service.name, self._session.supervisor
+        if name not in self._concerned:
+            return
+        is_known = supervisor.controllers.get(name) is controller
+        text = step_text(controller, supervisor.unserved(name) if is_known else ())
+        if self._told.get(name) != text:
+            self._told[name] = text
+            await self._session.send({"progress": text})
 
 
 def _final(reply: Reply) -> Parameters:
@@ -142,8 +181,10 @@ async def _watch(session: Session) -> Parameters:
         for each in wanted:
             await session.send({"service": facts(supervisor.snapshot(each))})
         async for controller in changes:
-            if controller.service.name in wanted:
-                await session.send({"service": facts(supervisor.snapshot(controller.service.name))})
+            name = controller.service.name
+            # One that was forgotten meanwhile was seen to stop.
+            if name in wanted and supervisor.controllers.get(name) is controller:
+                await session.send({"service": facts(supervisor.snapshot(name))})
     raise HerdError("cannot go on watching: too many changes were not read; watch again")
 
 

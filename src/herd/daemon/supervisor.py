@@ -211,9 +211,8 @@ class Supervisor:
                 failures.append(f"it requires {need}, and: {error.message}")
 
         async with trio.open_nursery() as nursery:
-            for need in self.graph.requirements(name):
-                if not self._serves(self.controllers[need].state):
-                    nursery.start_soon(bring_up, need)
+            for need in self.unserved(name):
+                nursery.start_soon(bring_up, need)
         if failures:
             raise StartFailed("; ".join(failures))
 
@@ -265,6 +264,14 @@ class Supervisor:
         self.say(announcement(controller))
         if controller.state.status is Status.RUNNING or controller.state.done:
             self._resume_dependents(controller.service.name)
+
+    def advanced(self, name: str) -> None:
+        """Show the watchers that a start goes on."""
+        self.bulletin.publish(self.controllers[name])
+
+    def unserved(self, name: str) -> list[str]:
+        """The requirements that a start of the service has to wait for."""
+        return [need for need in self.graph.requirements(name) if not self._serves(self.controllers[need].state)]
 
     def stopped(self, controller: Controller) -> None:
         """A transient service that has stopped is forgotten."""
