@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from herd.core.diagnosis import Denied, Diagnosis, Missing, Part
+from herd.core.diagnosis import Denied, Diagnosis, Holder, Missing, Part
 from herd.core.events import Ending, Stage
 from herd.core.service import Service
 from herd.core.standing import awaited, standing
 from herd.core.status import Snapshot
-from herd.core.words import count, due, since
+from herd.core.words import ago, count, due
 
 # As many lines of output as an explanation quotes.
 QUOTED = 5
-_ABOUT_FILES = (Stage.PREPARATION, Stage.EXECUTION)
 # Signals by which a program's own fault shows: ILL, ABRT, BUS, FPE, SEGV.
 _CRASHES = (4, 6, 7, 8, 11)
 _KILL = 9
@@ -38,23 +37,20 @@ class Reason:
 
 def failed(snapshot: Snapshot, diagnosis: Diagnosis, now: float, asked: str) -> Reason:
     """`asked` is the service that is to be started once this is mended."""
-    service, failure, again = snapshot.service, snapshot.state.failure, retry(snapshot, asked)
-    about_files = failure is not None and failure.stage in _ABOUT_FILES
+    service, again = snapshot.service, retry(snapshot, asked)
     # Behind a semicolon stands what to do, or what came of it.
     reason, _, advice = (snapshot.problem or "its program ended").partition("; ")
-    found = _found(service, diagnosis) if about_files else _taken(service, diagnosis)
-    notes = _circumstances(snapshot, diagnosis, now, reason)
-    remedy = advice if about_files else ""
-    if found and about_files:
-        reason, remedy = found
-    elif found:
-        notes, remedy = [f"{found[0]}.", *notes], found[1]
+    notes: list[str] = []
+    if _is_about_files(snapshot):
+        reason, remedy = _refused(snapshot, diagnosis, reason) or (reason, advice)
+    else:
+        taken, remedy = _taken(service, diagnosis)
+        notes = [*taken, *_circumstances(snapshot, diagnosis, now, reason)]
     what = f"{service.name} {standing(snapshot)}: {reason}"
     remedy = remedy or f"see: herd log {service.name}"
     if snapshot.respawn_in is None:
         return Reason(what, tuple(notes), f"{remedy}, then: {again}")
-    often = f"it did {count(snapshot.respawns, 'time')} since it was last stopped"
-    back = f"It comes back {due(now + snapshot.respawn_in, now)}; {often}."
+    back = f"It comes back {due(now + snapshot.respawn_in, now)}."
     return Reason(what, (back, *notes), f"{remedy}; to start it at once: {again}")
 
 
@@ -67,52 +63,65 @@ def retry(snapshot: Snapshot, asked: str) -> str:
     )
 
 
-def _found(service: Service, diagnosis: Diagnosis) -> tuple[str, str] | None:
-    """What of the files is wrong, and what to do about it."""
-    match diagnosis:
-        case Diagnosis(missing=Missing(Part.PROGRAM, path)):
-            package = service.program.package
-            return f"there is no program {path}", f"install the package {package}" if package else "correct its command"
-        case Diagnosis(missing=Missing(part, path)):
-            return f"there is no {part.value} {path}", "make it, or correct the definition"
-        case Diagnosis(denied=Denied(user, deed, path)):
-            return f"user {user} may not {deed} {path}", "give the right to it"
+def _is_about_files(snapshot: Snapshot) -> bool:
+    failure = snapshot.state.failure
+    return failure is not None and failure.stage in (Stage.PREPARATION, Stage.EXECUTION)
+
+
+def _refused(snapshot: Snapshot, diagnosis: Diagnosis, reason: str) -> tuple[str, str] | None:
+    """What of the files is wrong, and what to do about it; None where the failed stage was about something else."""
+    failure, package = snapshot.state.failure, snapshot.service.program.package
+    found = [each for each in (diagnosis.missing, diagnosis.denied) if each is not None]
+    for each in found:
+        if each.path in reason or (failure is not None and failure.stage is Stage.EXECUTION):
+            match each:
+                case Missing(Part.PROGRAM, path):
+                    mend = f"install the package {package}" if package else "correct its command"
+                    return f"there is no program {path}", mend
+                case Missing(part, path):
+                    return f"there is no {part.value} {path}", "make it, or correct the definition"
+                case Denied(user, deed, path):
+                    return f"user {user} may not {deed} {path}", f"let {user} {deed} it (see: namei -l {path})"
     return None
 
 
-def _taken(service: Service, diagnosis: Diagnosis) -> tuple[str, str] | None:
-    """Who is in its place, and what to do about it."""
-    if not diagnosis.holders:
-        return None
-    holder = diagnosis.holders[0]
-    other = f"give {service.name} another port"
+def _taken(service: Service, diagnosis: Diagnosis) -> tuple[list[str], str]:
+    """Who is in its place, a line each, and what to do about the first."""
+    places = [f"{holder.address} is taken by {_who(holder)}." for holder in diagnosis.holders]
+    if not places:
+        return [], ""
+    first = diagnosis.holders[0].service
+    return places, f"{f'herd stop {first}' if first else 'end that process'}, or give {service.name} another port"
+
+
+def _who(holder: Holder) -> str:
     if holder.service is not None:
-        return f"{holder.address} is taken by the service {holder.service}", f"herd stop {holder.service}, or {other}"
+        return f"the service {holder.service} (pid {holder.pid})"
     if holder.pid is None:
-        return f"{holder.address} is taken by a process of user {holder.user}", f"end that process, or {other}"
-    who = f"{holder.program} (pid {holder.pid}, user {holder.user})"
-    return f"{holder.address} is taken by {who}", f"end that process, or {other}"
+        return f"a process of user {holder.user}"
+    return f"{holder.program} (pid {holder.pid}, user {holder.user})"
 
 
 def _circumstances(snapshot: Snapshot, diagnosis: Diagnosis, now: float, reason: str) -> list[str]:
     """How its program ended, what that may mean, its last words."""
-    ending, failure = snapshot.state.ending, snapshot.state.failure
+    ending, failure, cause = snapshot.state.ending, snapshot.state.failure, snapshot.state.cause
     notes: list[str] = []
-    if failure is not None and failure.stage in _ABOUT_FILES:
-        return notes
-    if ending is not None and ending.words not in reason:
-        notes.append(f"Its program {ending.words} {since(ending.at, now).removeprefix('since ')}.")
-    if failure is not None and failure.stage is Stage.READINESS and (ending is None or ending.words not in reason):
+    is_own_end = ending is not None and (ending.words in reason or ending.words in (cause or ""))
+    if cause and failure is not None:
+        notes.append(f"The last time {cause}.")
+    elif ending is not None and failure is not None and failure.stage is Stage.RESPAWN:
+        notes.append(f"Its program {ending.words} {ago(ending.at, now)}.")
+    elif failure is not None and failure.stage is Stage.READINESS and not is_own_end:
         notes.append(f"It is ready once {awaited(snapshot.service)}.")
-    if ending is not None and (meaning := _meaning(ending, diagnosis)):
+    if ending is not None and (meaning := _meaning(ending, diagnosis, is_own_end)):
         notes.append(meaning)
     if diagnosis.output:
         notes += ["Its last output:", *(f"  {line}" for line in diagnosis.output[-QUOTED:])]
     return notes
 
 
-def _meaning(ending: Ending, diagnosis: Diagnosis) -> str:
-    """What such an ending is known to mean."""
+def _meaning(ending: Ending, diagnosis: Diagnosis, is_own: bool) -> str:
+    """What such an ending is known to mean; a signal that herdd may have sent itself means nothing."""
     code, signal = ending.code, ending.signal
     if code in _SHELL_CODES:
         return f"With {code} a shell says that it {_SHELL_CODES[code]}."
@@ -120,12 +129,9 @@ def _meaning(ending: Ending, diagnosis: Diagnosis) -> str:
         return "That is a fault in the program itself: its makers will want to know."
     if signal in _LIMITS:
         return f"It came to its resource limit of {_LIMITS[signal]}."
-    if signal in _FROM_OUTSIDE:
+    if signal in _FROM_OUTSIDE and is_own:
         return "Somebody else than herdd sent the signal."
-    if signal == _KILL:
-        killed = diagnosis.out_of_memory
-        kernel = (
-            f"it did {count(killed, 'time')} since the machine started" if killed else "it never did on this machine"
-        )
-        return f"Somebody sent the signal, or the kernel did for want of memory: {kernel}."
+    if signal == _KILL and is_own:
+        killed = count(diagnosis.out_of_memory, "time") if diagnosis.out_of_memory else "never"
+        return f"Somebody sent it, or the kernel for want of memory, as it did {killed} since the machine started."
     return ""
