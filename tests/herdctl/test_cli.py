@@ -114,6 +114,7 @@ def test_each_general_action_as_json(daemon: Daemon) -> None:
     assert ask("doc", "web") == {"documentation": "Pages."}
     assert ask("doc", "web", "list-actions")["actions"] == [
         "status",
+        "why",
         "start",
         "stop",
         "restart",
@@ -138,8 +139,10 @@ def test_the_texts_of_the_general_actions(daemon: Daemon) -> None:
 def test_doc(daemon: Daemon) -> None:
     assert daemon.herd("doc", "web").stdout == "Pages.\n"
     listing = daemon.herd("doc", "web", "list-actions").stdout
-    assert listing == "(status\n start\n stop\n restart\n enable\n disable\n doc)\n"
-    assert daemon.herd("doc", "root", "list-actions").stdout == "(status\n start\n reload\n upgrade\n stop\n doc)\n"
+    assert listing == "(status\n why\n start\n stop\n restart\n enable\n disable\n doc)\n"
+    assert (
+        daemon.herd("doc", "root", "list-actions").stdout == "(status\n why\n start\n reload\n upgrade\n stop\n doc)\n"
+    )
     start = daemon.herd("doc", "web", "start").stdout
     assert start == "start: Start the service and what it requires.\n"
     assert daemon.herd("doc", "web", "action", "start").stdout == start
