@@ -264,10 +264,11 @@ class Controller:
         if service.health is not None:
             self._nursery.start_soon(self._check_health, self._companion())
 
-    def _see(self, ready_line: trio.Event, line: str) -> None:
-        self._output.append(line)
+    def _see(self, ready_line: trio.Event, text: str) -> None:
+        """Take note of one or more lines of output."""
+        self._output.extend(text.rsplit("\n", OUTPUT_LINES)[-OUTPUT_LINES:])
         readiness = self.service.readiness
-        if isinstance(readiness, OutputLine) and readiness.text in line:
+        if isinstance(readiness, OutputLine) and readiness.text in text:
             ready_line.set()
 
     async def _attend(self, process: Process, seen: Callable[[str], None]) -> None:

@@ -18,6 +18,7 @@ from herd.core.service import Clear, MakeDirectory, Preparation, Service
 from herd.core.status import Snapshot
 from herd.core.suggest import did_you_mean
 from herd.daemon import files
+from herd.daemon.compressor import Compressor
 from herd.daemon.controller import Controller
 from herd.daemon.dbus import connected
 from herd.daemon.host import ServiceHost
@@ -33,11 +34,13 @@ class Supervisor:
 
     def __init__(self, services: Iterable[Service], log_dir: Path, say: Callable[[str], None]) -> None:
         self.graph = Graph.of(services)
-        self.log = ServiceLog("root", log_dir)
+        self._compressor = Compressor()
+        self.log = ServiceLog("root", log_dir, compressor=self._compressor)
         self._say = say
         self._watchers: set[trio.MemorySendChannel[Controller]] = set()
         self.controllers = {
-            name: Controller(service, ServiceLog(name, log_dir), self) for name, service in self.graph.services.items()
+            name: Controller(service, ServiceLog(name, log_dir, service.log, compressor=self._compressor), self)
+            for name, service in self.graph.services.items()
         }
         self.stop_asked = trio.Event()
         # Lines of herdd's own log, and events to set once all before them are written.
@@ -49,6 +52,7 @@ class Supervisor:
             for controller in self.controllers.values():
                 nursery.start_soon(controller.run)
             nursery.start_soon(self._write_log)
+            nursery.start_soon(self._compressor.run)
             task_status.started()
 
     def find(self, name: str) -> Controller:
