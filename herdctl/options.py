@@ -44,7 +44,7 @@ def _command(socket: str | None, json: bool, words: tuple[str, ...], **log: Any)
         raise click.UsageError("cannot do anything without an action; try: herd status")
     if words[0].startswith("-"):
         raise click.UsageError(f"cannot read the option {words[0]}; see: herd --help")
-    if words[0] != "log" and any(value not in (None, False) for value in log.values()):
+    if words[0] != "log" and any(value is not None and value is not False for value in log.values()):
         raise click.UsageError(f"cannot {words[0]} with --follow, --lines, --since or --all: they belong to log")
     return Request(list(words), socket=socket, json=json, **log)
 

@@ -219,7 +219,8 @@ class ServiceLog:
             return not_before(lines[-count:] if count else [], since)
         # It closes the files, so it has to begin.
         with trio.CancelScope(shield=True):
-            return await trio.to_thread.run_sync(read_last, files, count, since, room, limiter=self.readers)
+            lines = await trio.to_thread.run_sync(read_last, files, count, since, room, limiter=self.readers)
+        return lines
 
     def _open_all(self, pending: list[Block]) -> list[OpenFile]:
         return self._file.snapshot(pending) if self._file else []
