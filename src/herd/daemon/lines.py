@@ -89,7 +89,7 @@ class Splitter:
 
     def rest(self) -> bytes:
         """The unfinished line with a newline, no longer waited for; empty where there is none."""
-        whole = b"".join((*self._parts, b"\n")) if self._parts else b""
+        whole = b"".join((*self._parts, b"\n")) if self._size else b""
         self._parts, self._size = [], 0
         return whole
 

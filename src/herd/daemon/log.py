@@ -11,7 +11,6 @@ from __future__ import annotations
 import fcntl
 import math
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +23,7 @@ from herd.daemon.follower import Follower
 from herd.daemon.lines import Block, Splitter
 from herd.daemon.logfile import LogFile
 from herd.daemon.logread import ROOM, not_before, read_last
+from herd.daemon.recent import Recent
 from herd.daemon.rotation import OpenFile, RotationPolicy
 
 T = TypeVar("T")
@@ -37,9 +37,6 @@ CHUNK = 256 * 1024
 TURN = 1024 * 1024
 # Seconds that lines may wait for others before they are written.
 LINGER = 0.05
-# Lines kept for those who ask where there is no file; bytes after which they are fewer.
-RECENT = 200
-_RECENT_BYTES = 64 * 1024
 # Threads for all logs together: floods and readers leave the others to those who start services.
 _WRITERS, _READERS = 4, 2
 
@@ -68,8 +65,7 @@ class ServiceLog:
         if self._file is not None and compressor is not None:
             # An earlier herdd may have left it something to do.
             compressor.add(self._file)
-        self._recent: deque[Block] = deque(maxlen=RECENT)
-        self._recent_bytes = 0
+        self._recent = Recent()
         self._followers: set[Follower] = set()
         # Shown, and not written yet.
         self._pending: list[Block] = []
@@ -85,11 +81,12 @@ class ServiceLog:
     @property
     def recent(self) -> list[str]:
         """The last lines that came, stamped."""
-        return [line for block in self._recent for line in block.lines()][-RECENT:]
+        return self._recent.lines()
 
     async def write(self, lines: list[bytes]) -> None:
         """Stamp and keep whole lines, in the order of the calls."""
-        self._take(Block.now(b"".join(line + b"\n" for line in lines)))
+        if lines:
+            self._take(Block.now(b"".join(line + b"\n" for line in lines)))
         await self._flush()
 
     async def capture(self, output: int, seen: Callable[[str], None]) -> None:
@@ -154,10 +151,7 @@ class ServiceLog:
 
     def _show(self, block: Block, seen: Callable[[str], None] | None = None) -> None:
         """Tell all who look on."""
-        self._recent.append(block)
-        self._recent_bytes += len(block.body)
-        while len(self._recent) > RECENT or self._recent_bytes - len(self._recent[0].body) > _RECENT_BYTES:
-            self._recent_bytes -= len(self._recent.popleft().body)
+        self._recent.add(block)
         for follower in self._followers:
             follower.put(self.name, block)
         if seen is not None:
@@ -209,14 +203,13 @@ class ServiceLog:
         """
         async with self._order:
             # Without an await in between: each line is either here or comes to the follower.
-            recent, pending = list(self._recent), self._take_pending()
+            recent, pending = self.recent, self._take_pending()
             if follower is not None:
                 self._followers.add(follower)
             with trio.CancelScope(shield=True):
                 files = await self._in_thread(self._open_all, pending)
         if not files:
-            lines = [line for block in recent for line in block.lines()]
-            return not_before(lines[-count:] if count else [], since)
+            return not_before(recent[-count:] if count else [], since)
         # It closes the files, so it has to begin.
         with trio.CancelScope(shield=True):
             lines = await trio.to_thread.run_sync(read_last, files, count, since, room, limiter=self.readers)
