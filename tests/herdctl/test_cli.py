@@ -40,7 +40,7 @@ def daemon() -> Iterator[Daemon]:
         ("status", 0), ("status root", 0), ("status web", 0), ("status http", 0), ("start web", 0), ("start root", 0),
         ("stop idle", 0), ("start broken", 1), ("start web now", 2), ("-n many log web", 2), ("-n 5 status", 2),
         ("-f status web", 2), ("--socket", 2), ("status idle", 3), ("status wbe", 4), ("fly web", 4), ("fly", 4),
-        ("web start", 4), ("web", 4), ("doc web fly", 4), ("log wbe", 4), ("watch wbe", 4), ("log web now", 2),
+        ("web start", 4), ("web", 4), ("doc web fly", 4), ("log wbe", 4), ("watch wbe", 4), ("log web now", 4),
         ("--josn status", 2),
     ],
 )  # fmt: skip

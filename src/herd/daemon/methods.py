@@ -21,14 +21,13 @@ from herd.core.status import facts
 from herd.daemon.access import Peer
 from herd.daemon.bulletin import step_text
 from herd.daemon.controller import Controller
+from herd.daemon.log import ServiceLog, following
+from herd.daemon.logstream import MOST_LINES, batches, history, newest, reply
 from herd.daemon.supervisor import Supervisor
 from herd.daemon.verbs import perform
 
 VARLINK = "org.varlink.service"
 DESCRIPTIONS = {VARLINK: interface.VARLINK_SERVICE, INTERFACE: interface.SUPERVISOR}
-# As many lines as one `log` may ask for; each comes in replies of at most LOG_BATCH lines.
-MOST_LINES = 100_000
-LOG_BATCH = 500
 
 Parameters = dict[str, Any]
 # What takes its time, so that whoever asked is told how it goes on.
@@ -189,23 +188,41 @@ async def _watch(session: Session) -> Parameters:
 
 
 async def _log(session: Session) -> Parameters:
-    supervisor, name = session.supervisor, session.parameter("service", str, "root")
-    count, follow = session.parameter("lines", int, 20), session.parameter("follow", bool, False)
-    log = supervisor.bulletin.log if name == "root" else supervisor.find(name).log
+    logs, several = _logs(session)
+    since_usec, follow = session.parameter("sinceUSec", int), session.parameter("follow", bool, False)
+    count = session.parameter("lines", int, 20 if since_usec is None else MOST_LINES)
     if not 0 <= count <= MOST_LINES:
         raise VarlinkError("InvalidParameter", parameter="lines")
+    if since_usec is not None and not 0 <= since_usec < 2**63:
+        raise VarlinkError("InvalidParameter", parameter="sinceUSec")
     if follow and not session.call.more:
         raise VarlinkError("ExpectedMore")
-    async with log.follow() as coming:
-        lines = await log.tail(count)
+    with following(logs) as follower:
+        since = None if since_usec is None else since_usec / 1e6
+        entries = await history(logs, count, since, follower if follow else None)
         if not session.call.more:
-            return {"lines": lines}
-        for start in range(0, len(lines), LOG_BATCH):
-            await session.send({"lines": lines[start : start + LOG_BATCH]})
-        if follow:
-            async for line in coming:
-                await session.send({"lines": [line]})
-    return {"lines": []}
+            return reply(newest(entries), several=several)
+        while True:
+            for batch in batches(entries):
+                await session.send(reply(batch, several=several))
+            if not follow:
+                return reply([], several=several)
+            entries = await follower.next()
+
+
+def _logs(session: Session) -> tuple[list[ServiceLog], bool]:
+    """The logs asked for, and whether as those of several services."""
+    supervisor, service = session.supervisor, session.parameter("service", str)
+    names, every = session.parameter("services", list, []), session.parameter("all", bool, False)
+    if (service is not None and (names or every)) or not all(isinstance(each, str) and is_text(each) for each in names):
+        raise VarlinkError("InvalidParameter", parameter="services")
+    if every:
+        names = ["root", *supervisor.controllers]
+    logs = [
+        supervisor.bulletin.log if each == "root" else supervisor.find(each).log
+        for each in names or [service or "root"]
+    ]
+    return list(dict.fromkeys(logs)), bool(names)
 
 
 @frozen

@@ -246,10 +246,11 @@ class Runner:
         self._post(events.Spawned(process.pid))
         return ready_line
 
-    def _see(self, ready_line: trio.Event, line: str) -> None:
-        self.output.append(line)
+    def _see(self, ready_line: trio.Event, text: str) -> None:
+        """Take note of one or more lines of output."""
+        self.output.extend(text.rsplit("\n", OUTPUT_LINES)[-OUTPUT_LINES:])
         readiness = self.service.readiness
-        if isinstance(readiness, OutputLine) and readiness.text in line:
+        if isinstance(readiness, OutputLine) and readiness.text in text:
             ready_line.set()
 
     async def _live(self, process: Process, seen: Callable[[str], None], cleared: trio.Event) -> None:
