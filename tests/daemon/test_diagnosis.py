@@ -141,6 +141,7 @@ def test_where_herdd_may_not_write() -> None:
         ("address already in use, port PORT.", True),
         ("127.0.0.1:PORT is refused", False),
         ("1.PORT.3: address already in use", False),
+        ("10:22:PORT address already in use", False),
         ("PORT-11-21 address already in use", False),
         ("address already in use 1PORT", False),
     ],
@@ -150,10 +151,6 @@ def test_ports_that_output_names(line: str, is_found: bool) -> None:
         port = server.getsockname()[1]
         found = holders(Service(("web",), Program(("web",))), ["listening", line.replace("PORT", str(port))], {})
     assert [(each.address, each.pid) for each in found] == ([(f"127.0.0.1:{port}", os.getpid())] if is_found else [])
-
-
-def test_a_clock_time_is_no_port() -> None:
-    assert holders(Service(("web",), Program(("web",))), ["10:22:53 address already in use"], {}) == []
 
 
 def test_places_that_a_definition_names(place: Path) -> None:

@@ -74,7 +74,11 @@ for family, kind, address in (
     held[-1].bind(address)
     if kind == socket.SOCK_STREAM:
         held[-1].listen()
-held.append(socket.create_connection(held[0].getsockname()))
+# None of these waits for others.
+held += [socket.create_connection(held[0].getsockname()), held[0].accept()[0], socket.socket(socket.AF_UNIX)]
+held[-1].bind(sys.argv[1] + "/bound")
+held.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+held[-1].connect(("127.0.0.1", 9))
 print(held[0].getsockname()[1], held[1].getsockname()[1], file=open(sys.argv[1] + "/ports", "w"), flush=True)
 """
 

@@ -61,7 +61,7 @@ class Snapshot:
     @property
     def is_done(self) -> bool:
         """A one-shot that did what it is for: as good as running to whoever requires it."""
-        return self.state.status is Status.STOPPED and self.state.done and not self.is_failing
+        return self.state.status is Status.STOPPED and self.state.done
 
     @property
     def respawns(self) -> int:

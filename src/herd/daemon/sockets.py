@@ -15,8 +15,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-# In /proc/net/tcp: LISTEN; in /proc/net/udp: bound, with no other end.
-_WAITS = {"tcp": "0A", "tcp6": "0A", "udp": "07", "udp6": "07"}
+_TABLES = ("tcp", "tcp6", "udp", "udp6")
 # In /proc/net/unix: somebody called listen(2); SOCK_DGRAM, which needs no such call.
 _ACCEPTS, _DATAGRAM = 0x10000, "0002"
 
@@ -48,7 +47,7 @@ def listening(pids: Iterable[int]) -> tuple[str, ...]:
 def listeners(pid: int) -> dict[int, Listener]:
     """All sockets of the process's network namespace that wait for others, by inode. Raises OSError."""
     found: dict[int, Listener] = {}
-    for table in _WAITS:
+    for table in _TABLES:
         # A kernel without IPv6 has no tables of it.
         with suppress(FileNotFoundError):
             found.update(_internet(Path(f"/proc/{pid}/net/{table}").read_text(), table))
@@ -82,7 +81,8 @@ def _sockets(pid: int) -> set[int]:
 def _internet(text: str, table: str) -> Iterator[tuple[int, Listener]]:
     for line in text.splitlines()[1:]:
         words = line.split()
-        if words[3] == _WAITS[table] and words[2].endswith(":0000"):
+        # A socket of a connection has another end.
+        if words[2].endswith(":0000"):
             address, _, port = words[1].partition(":")
             suffix = "/udp" if table.startswith("udp") else ""
             number = int(port, 16)
