@@ -87,7 +87,7 @@ def _path(program: Program) -> Path | None:
     word = program.command[0]
     if "/" in word:
         return program.directory / word
-    places = program.environment.get("PATH", process._PATH)
+    places = program.environment.get("PATH", process.PATH)
     # One that none but others may execute is there all the same.
     found = shutil.which(word, os.F_OK, places)
     return Path(found) if found else None

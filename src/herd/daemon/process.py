@@ -29,7 +29,7 @@ from herd.core.events import Ending
 from herd.core.service import Program
 
 MARK = "HERD_INVOCATION"
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PR_SET_CHILD_SUBREAPER = 36
 # Seconds for which a look at the processes is new enough to send signals by.
 _RECENT = 0.01
@@ -174,6 +174,10 @@ class Process:
             pid, descriptor = next(iter(self._members.items()))
             await trio.lowlevel.wait_readable(descriptor)
             os.close(self._members.pop(pid))
+
+    def pids(self) -> set[int]:
+        """Every living process of the service. Reads /proc: call it in a thread."""
+        return {self.pid, *members(self.pid, self.mark, _Census().children(-math.inf))}
 
     def close(self) -> None:
         """Let go of every descriptor."""
@@ -332,7 +336,7 @@ def _execute(program: Program, who: Identity, environment: dict[str, str], outpu
 
 
 def _environment(service: str, program: Program, who: Identity, mark: str) -> dict[str, str]:
-    clean = {"PATH": _PATH, "LANG": "C.UTF-8", "HOME": who.home, "USER": who.user, "LOGNAME": who.user}
+    clean = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": who.home, "USER": who.user, "LOGNAME": who.user}
     return {**clean, **program.environment, "HERD_SERVICE": service, MARK: mark}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import trio
+from attrs import evolve
 
 from herd.core import events
 from herd.core.errors import HerdError, NoSuchService, StartFailed
@@ -13,7 +14,7 @@ from herd.core.events import Stage, Status
 from herd.core.graph import Graph
 from herd.core.lifecycle import State
 from herd.core.service import Service
-from herd.core.status import Snapshot
+from herd.core.status import Snapshot, Usage
 from herd.core.suggest import did_you_mean
 from herd.daemon.bulletin import Bulletin, announcement
 from herd.daemon.compressor import Compressor
@@ -24,6 +25,8 @@ from herd.daemon.host import ServiceHost
 from herd.daemon.log import ServiceLog
 from herd.daemon.process import Identity, Process, reap_orphans
 from herd.daemon.remembered import DisabledNames, mark_ready
+from herd.daemon.sockets import listening
+from herd.daemon.usage import usage
 
 
 class Supervisor:
@@ -293,6 +296,14 @@ class Supervisor:
         """One line in herdd's own log."""
         self.bulletin.say(text)
 
+    async def measured(self, name: str) -> Snapshot:
+        """A service as it is now, with what its processes use and where they listen."""
+        process = self.controllers[name].runner.process
+        if process is None:
+            return self.snapshot(name)
+        used, addresses = await trio.to_thread.run_sync(_measure, process)
+        return evolve(self.snapshot(name), usage=used, listening=addresses)
+
     def snapshot(self, name: str) -> Snapshot:
         """A service as it is now."""
         controller = self.controllers[name]
@@ -311,3 +322,8 @@ class Supervisor:
             lost_lines=controller.log.lost,
             is_adopted=runner.is_adopted,
         )
+
+
+def _measure(process: Process) -> tuple[Usage, tuple[str, ...]]:
+    pids = process.pids()
+    return usage(pids), listening(pids)
