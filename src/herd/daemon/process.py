@@ -8,71 +8,27 @@ One that empties its environment and forks twice is found only when herdd itself
 from __future__ import annotations
 
 import ctypes
-import errno
-import grp
 import os
-import pwd
 import secrets
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from signal import Signals, pidfd_send_signal
 
 import psutil
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
 from herd.core.events import Ending
 from herd.core.service import Program
+from herd.daemon.execution import environment_of, execute, output_pipe
+from herd.daemon.identity import Identity as Identity
+from herd.daemon.identity import NoIdentity as NoIdentity
+from herd.daemon.identity import identity as identity
 
 MARK = "HERD_INVOCATION"
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PR_SET_CHILD_SUBREAPER = 36
-
-
-class NoIdentity(Exception):
-    """There is no such user or group, or herdd may not become it; the text is the end of a sentence."""
-
-
-@frozen
-class Identity:
-    """Whom a program runs as, looked up."""
-
-    user: str
-    uid: int
-    gid: int
-    groups: tuple[int, ...]
-    home: str
-
-
-def identity(program: Program) -> Identity:
-    """The program's user and groups. Raises NoIdentity. Blocks: it may ask a network."""
-    entry = _user(program.user)
-    group = _group(program.group) if program.group else entry.pw_gid
-    extra = tuple(_group(name) for name in program.supplementary_groups)
-    return Identity(entry.pw_name, entry.pw_uid, group, extra, entry.pw_dir)
-
-
-def _user(name: str | None) -> pwd.struct_passwd:
-    if name is None:
-        uid = os.geteuid()
-        with suppress(KeyError):
-            return pwd.getpwuid(uid)
-        return pwd.struct_passwd((str(uid), "", uid, os.getegid(), "", "/", ""))
-    try:
-        return pwd.getpwnam(name)
-    except KeyError:
-        create = f"useradd --system --user-group --shell /usr/sbin/nologin {name}"
-        raise NoIdentity(f"there is no user {name}; create it with: {create}") from None
-
-
-def _group(name: str) -> int:
-    try:
-        return grp.getgrnam(name).gr_gid
-    except KeyError:
-        raise NoIdentity(f"there is no group {name}; create it with: groupadd --system {name}") from None
 
 
 def become_subreaper() -> None:
@@ -118,6 +74,11 @@ class Process:
     _reaped: bool = False
     _members: dict[int, int] = field(factory=dict)
 
+    @property
+    def collected(self) -> bool:
+        """Whether wait() has returned."""
+        return self._reaped
+
     async def wait(self) -> Ending:
         """How it ended, as soon as it has."""
         await trio.lowlevel.wait_readable(self._pidfd)
@@ -161,6 +122,21 @@ class Process:
             pid, descriptor = next(iter(self._members.items()))
             await trio.lowlevel.wait_readable(descriptor)
             os.close(self._members.pop(pid))
+
+    def pids(self) -> set[int]:
+        """The living processes of the service. Blocks: it looks through all there are."""
+        found = members(self.pid, self._mark)
+        return found if self._reaped else found | {self.pid}
+
+    def has(self, pid: int) -> bool:
+        """Whether the process is the service's: its main process, below that, or below an orphan of its."""
+        while (parent := _parent_of(pid)) is not None:
+            if pid == self.pid and not self._reaped:
+                return True
+            if parent == os.getpid():
+                return _has_mark(pid, self._mark)
+            pid = parent
+        return False
 
     def close(self) -> None:
         """Let go of every descriptor."""
@@ -206,20 +182,37 @@ def members(pid: int, mark: str) -> set[int]:
     return found
 
 
+def _parent_of(pid: int) -> int | None:
+    """The parent; None for one that has none, or that is gone."""
+    with suppress(psutil.Error, OSError):
+        return psutil.Process(pid).ppid() or None
+    return None
+
+
 def _has_mark(pid: int, mark: str) -> bool:
     with suppress(psutil.Error, OSError):
         return psutil.Process(pid).environ().get(MARK) == mark
     return False
 
 
-def spawn(service: str, program: Program, who: Identity) -> Process:
-    """Execute the program. Raises OSError. Blocks: call it in a thread, and keep what it returns."""
+def spawn(
+    service: str,
+    program: Program,
+    who: Identity,
+    extra: Mapping[str, str] | None = None,
+    sockets: Sequence[int] = (),
+) -> Process:
+    """Execute the program; `sockets` become its descriptors from 3 on, `extra` prevails in its environment.
+
+    Raises OSError, ValueError for an environment file that cannot be read as one. Blocks: call it in a thread,
+    and keep what it returns.
+    """
     mark = secrets.token_hex(16)
-    reading, writing = os.pipe2(os.O_CLOEXEC)
-    os.set_blocking(reading, False)
+    environment = {**environment_of(program, who), **(extra or {}), "HERD_SERVICE": service, MARK: mark}
+    reading, writing = output_pipe(who)
     try:
         with _AWAITED.newcomer():
-            pid = _execute(program, who, _environment(service, program, who, mark), writing)
+            pid = execute(program, who, environment, writing, sockets)
             _AWAITED.pids.add(pid)
     except BaseException:
         os.close(reading)
@@ -227,35 +220,6 @@ def spawn(service: str, program: Program, who: Identity) -> Process:
     finally:
         os.close(writing)
     return Process(pid, reading, os.pidfd_open(pid), mark)
-
-
-def _execute(program: Program, who: Identity, environment: dict[str, str], output: int) -> int:
-    changes_user = os.geteuid() == 0
-    try:
-        child = subprocess.Popen(
-            program.command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd=program.directory,
-            env=environment,
-            start_new_session=True,
-            umask=program.umask,
-            user=who.uid if changes_user else None,
-            group=who.gid if changes_user else None,
-            extra_groups=who.groups if changes_user else None,
-        )
-    except ValueError as error:
-        # A NUL byte in a word, an = in the name of a variable.
-        raise OSError(errno.EINVAL, str(error), program.command[0]) from error
-    # The exit is ours to collect, by pidfd; Popen shall not try.
-    child.returncode = 0
-    return child.pid
-
-
-def _environment(service: str, program: Program, who: Identity, mark: str) -> dict[str, str]:
-    clean = {"PATH": _PATH, "LANG": "C.UTF-8", "HOME": who.home, "USER": who.user, "LOGNAME": who.user}
-    return {**clean, **program.environment, "HERD_SERVICE": service, MARK: mark}
 
 
 def reap_orphans() -> None:
