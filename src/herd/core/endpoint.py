@@ -9,7 +9,6 @@ from typing import Literal
 
 from attrs import frozen
 
-
 # sun_path of unix(7), without the NUL at its end.
 MAX_PATH = 107
 

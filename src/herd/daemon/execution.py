@@ -29,7 +29,11 @@ T = TypeVar("T")
 
 FIRST_SOCKET = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_GATE = 'read -r _ || exit 1; [ -z "$LISTEN_FDS" ] || export LISTEN_PID=$$; exec "$@" </dev/null'
+_GATE = """
+read -r wrapper || exit 1
+[ -z "$LISTEN_FDS" ] || export LISTEN_PID=$$
+exec $wrapper "$@" </dev/null
+"""
 _CLONE_FILES = 0x400
 _ONE_TABLE = threading.Lock()
 
@@ -78,8 +82,7 @@ def execute(
     finally:
         os.close(waiting)
     try:
-        limits.apply(pid, program.resource_limits)
-        os.write(release, b"\n")
+        os.write(release, _wrapper(pid, program, who).encode() + b"\n")
     except BaseException:
         # The shell reads the end of file and ends; nobody else knows of it.
         os.close(release)
@@ -87,6 +90,18 @@ def execute(
         raise
     os.close(release)
     return pid
+
+
+def _wrapper(pid: int, program: Program, who: Identity) -> str:
+    """Limit the waiting process; return the words to set before its command, if it has to do so itself."""
+    try:
+        limits.apply(pid, program.resource_limits)
+    except PermissionError:
+        if who.uid == os.geteuid():
+            raise
+        # In a container root often has no power over limits. The user itself may at least lower them.
+        return " ".join(("prlimit", *limits.options(program.resource_limits), "--"))
+    return ""
 
 
 def _look_for(program: Program, path: str) -> None:

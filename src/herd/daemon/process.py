@@ -8,6 +8,7 @@ One that empties its environment and forks twice is found only when herdd itself
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import secrets
 import threading
@@ -108,6 +109,10 @@ class Process:
         if self._reaped:
             # Without its leader the group's number may be another's.
             return set()
+        if _group_of(self.pid) != self.pid:
+            # One that was adopted may be in the group of a process that has ended.
+            _send(self._pidfd, number)
+            return set()
         group = {pid for pid in self._members if _group_of(pid) == self.pid}
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
@@ -123,6 +128,26 @@ class Process:
             await trio.lowlevel.wait_readable(descriptor)
             os.close(self._members.pop(pid))
 
+    def adopt(self, pid: int) -> None:
+        """Take an orphan of the service for its main process, once the one before was collected: wait() is then its.
+
+        Raises ChildProcessError if it is not herdd's child, ProcessLookupError if it has ended.
+        """
+        assert self._reaped
+        if _parent_of(pid) != os.getpid():
+            raise ChildProcessError(errno.ECHILD, "its parent still lives", str(pid))
+        # From here on reap_orphans() leaves it.
+        _AWAITED.pids.add(pid)
+        try:
+            descriptor = os.pidfd_open(pid)
+        except BaseException:
+            _AWAITED.pids.discard(pid)
+            raise
+        os.close(self._pidfd)
+        if known := self._members.pop(pid, None):
+            os.close(known)
+        self.pid, self._pidfd, self._reaped = pid, descriptor, False
+
     def pids(self) -> set[int]:
         """The living processes of the service. Blocks: it looks through all there are."""
         found = members(self.pid, self._mark)
@@ -130,13 +155,15 @@ class Process:
 
     def has(self, pid: int) -> bool:
         """Whether the process is the service's: its main process, below that, or below an orphan of its."""
-        while (parent := _parent_of(pid)) is not None:
-            if pid == self.pid and not self._reaped:
+        place = pid
+        while parent := _parent_of(place):
+            if place == self.pid and not self._reaped:
                 return True
             if parent == os.getpid():
-                return _has_mark(pid, self._mark)
-            pid = parent
-        return False
+                return _has_mark(place, self._mark)
+            place = parent
+        # One on the way has ended: what is below it has another parent now.
+        return parent is None and place != pid and self.has(pid)
 
     def close(self) -> None:
         """Let go of every descriptor."""
@@ -183,9 +210,9 @@ def members(pid: int, mark: str) -> set[int]:
 
 
 def _parent_of(pid: int) -> int | None:
-    """The parent; None for one that has none, or that is gone."""
+    """The parent, 0 for one outside of our namespace; None where the process itself is gone."""
     with suppress(psutil.Error, OSError):
-        return psutil.Process(pid).ppid() or None
+        return psutil.Process(pid).ppid()
     return None
 
 
