@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import trio
@@ -30,7 +30,7 @@ from herd.daemon.notify import MAX_SIZE, MAX_STATUS, Notice, NotifySocket, parse
         (b"READY=0\nREADY\nWATCHDOG=trigger\nFDSTORE=1\nEXTEND_TIMEOUT_USEC=x\n=1", Notice()),
         (b"MAINPID=-1", Notice()),
         (b"MAINPID=1" + b"0" * 100, Notice()),
-        ("MAINPID=١".encode(), Notice()),
+        ("MAINPID=\u0661".encode(), Notice()),
         (b"", Notice()),
     ],
 )
@@ -39,7 +39,7 @@ def test_what_a_message_says(message: bytes, notice: Notice) -> None:
 
 
 @pytest.fixture
-def mine() -> Iterator[NotifySocket]:
+async def mine() -> AsyncIterator[NotifySocket]:
     """One to which only this process belongs."""
     with NotifySocket(lambda pid: pid == os.getpid()) as receiver:
         yield receiver
@@ -126,8 +126,8 @@ async def test_descriptors_of_strangers_are_closed_too(mine: NotifySocket) -> No
     assert set(os.listdir("/proc/self/fd")) == before
 
 
-def test_each_start_has_a_name_of_its_own() -> None:
+async def test_each_start_has_a_name_of_its_own() -> None:
     with NotifySocket(bool) as one, NotifySocket(bool) as other:
         assert one.environment != other.environment
-    with pytest.raises(ConnectionRefusedError):
-        sender(one)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as late, pytest.raises(ConnectionRefusedError):
+        late.connect("\0" + one.environment["NOTIFY_SOCKET"][1:])

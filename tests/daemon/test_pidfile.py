@@ -15,7 +15,7 @@ from herd.daemon.pidfile import forget, main_pid
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can play another user")
-Writer = Callable[[], None]
+Writer = Callable[[], object]
 
 
 @pytest.fixture
@@ -78,20 +78,20 @@ async def test_a_file_that_comes_late_and_bit_by_bit(tmp_path: Path, child: int)
 
 async def test_a_file_that_gets_its_name_when_it_is_whole(tmp_path: Path, child: int) -> None:
     temporary, path = tmp_path / "new", tmp_path / "pid"
-    steps = [lambda: temporary.write_text(str(child)) and None, lambda: temporary.rename(path) and None]
+    steps = [lambda: temporary.write_text(str(child)), lambda: temporary.rename(path)]
     assert await found(path, any_pid, *steps) == child
 
 
 async def test_a_directory_that_the_program_makes(tmp_path: Path, child: int) -> None:
     path = tmp_path / "run/web/pid"
-    steps: list[Writer] = [path.parent.parent.mkdir, path.parent.mkdir, lambda: path.write_text(str(child)) and None]
+    steps: list[Writer] = [path.parent.parent.mkdir, path.parent.mkdir, lambda: path.write_text(str(child))]
     assert await found(path, any_pid, *steps) == child
 
 
 async def test_a_directory_that_is_made_anew(tmp_path: Path, child: int) -> None:
     path = tmp_path / "run/pid"
     path.parent.mkdir()
-    steps: list[Writer] = [path.parent.rmdir, path.parent.mkdir, lambda: path.write_text(str(child)) and None]
+    steps: list[Writer] = [path.parent.rmdir, path.parent.mkdir, lambda: path.write_text(str(child))]
     assert await found(path, any_pid, *steps) == child
 
 
@@ -100,8 +100,8 @@ async def test_only_a_living_process_of_the_service(tmp_path: Path, child: int) 
     with subprocess.Popen("true") as ended:
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
         words = [str(os.getpid()), str(ended.pid), "0", "-1", "1" * 12, "\u0661", "x", f"{child} {child}"]
-        steps: list[Writer] = [lambda word=word: path.write_text(word) and None for word in words]  # type: ignore[misc]
-        steps.append(lambda: path.write_text(str(child)) and None)
+        steps: list[Writer] = [lambda word=word: path.write_text(word) for word in words]  # type: ignore[misc]
+        steps.append(lambda: path.write_text(str(child)))
         assert await found(path, {child, ended.pid, 0}.__contains__, *steps) == child
 
 
