@@ -20,7 +20,9 @@ import trio
 import trio.lowlevel
 
 from herd.core.service import Program
-from herd.daemon.process import MARK, Identity, NoIdentity, Process, become_subreaper, identity, reap_orphans, spawn
+from herd.daemon.census import MARK
+from herd.daemon.identity import Identity, NoIdentity, identity
+from herd.daemon.process import Process, become_subreaper, reap_orphans, spawn
 
 is_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes users")
 

@@ -21,8 +21,9 @@ from herd.core.lifecycle import State
 from herd.core.service import Program, Service
 from herd.daemon.controller import Controller
 from herd.daemon.host import ServiceHost
+from herd.daemon.identity import Identity
 from herd.daemon.log import ServiceLog
-from herd.daemon.process import Identity, Process
+from herd.daemon.process import Process
 
 NOBODY = Identity("nobody", 65534, 65534, (), "/")
 _PIDS = itertools.count(1000)

@@ -24,8 +24,9 @@ from herd.core.readiness import OutputLine
 from herd.core.schedule import Schedule
 from herd.core.service import Health, Service
 from herd.daemon.host import ServiceHost
+from herd.daemon.identity import Identity, NoIdentity
 from herd.daemon.log import ServiceLog
-from herd.daemon.process import Identity, NoIdentity, Process
+from herd.daemon.process import Process
 
 # The lines of output that a caller of a failed start is shown (Pebble shows as many).
 OUTPUT_LINES = 20

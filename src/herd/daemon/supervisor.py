@@ -20,10 +20,11 @@ from herd.daemon.bulletin import Bulletin, announcement
 from herd.daemon.compressor import Compressor
 from herd.daemon.controller import Controller
 from herd.daemon.dbus import connected
-from herd.daemon.execution import execute, prepare
 from herd.daemon.host import ServiceHost
+from herd.daemon.identity import Identity
+from herd.daemon.launch import launch, prepare
 from herd.daemon.log import ServiceLog
-from herd.daemon.process import Identity, Process, reap_orphans
+from herd.daemon.process import Process, reap_orphans
 from herd.daemon.remembered import DisabledNames, mark_ready
 from herd.daemon.sockets import listening
 from herd.daemon.usage import usage
@@ -235,7 +236,7 @@ class Supervisor:
 
     async def spawn(self, service: Service, who: Identity) -> Process:
         """Execute the program, in a thread that is not abandoned. Raises OSError."""
-        return await trio.to_thread.run_sync(execute, service, who, self.processes_dir)
+        return await trio.to_thread.run_sync(launch, service, who, self.processes_dir)
 
     async def remember(self, service: Service, process: Process) -> None:
         """Note that the process serves, for the herdd after this one."""
