@@ -6,7 +6,7 @@ A fake process does what its script says: it prints what a test lets it print, a
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
@@ -115,7 +115,7 @@ class FakeSurroundings:
             raise self.prepare_error
         return NOBODY
 
-    async def spawn(self, service: Service, who: Identity) -> Process:
+    async def spawn(self, service: Service, who: Identity, extra: dict[str, str], sockets: Sequence[int]) -> Process:
         # Like a thread that is not abandoned.
         with trio.CancelScope(shield=True):
             await self.may_spawn.wait()

@@ -247,6 +247,8 @@ def herdd(config: str, *options: str, directory: Path | None = None, ends: bool 
             _end_at_once(daemon)
             error.add_note("herdd said:\n" + "\n".join(daemon.lines[-30:]))
             raise
+        finally:
+            _collect()
 
 
 def _lives(process: psutil.Process) -> bool:
@@ -270,6 +272,14 @@ def _marked_children() -> list[psutil.Process]:
             if MARK in child.environ():
                 found.append(child)
     return found
+
+
+def _collect() -> None:
+    """Let no ended process of a herdd that was killed lie about in the process table: we are its parent now."""
+    for child in psutil.Process().children():
+        with suppress(psutil.Error, ChildProcessError):
+            if child.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(child.pid, os.WNOHANG)
 
 
 def _end_at_once(daemon: Daemon) -> None:

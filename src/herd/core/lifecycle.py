@@ -245,6 +245,8 @@ def _start_timed_out(state: State, event: Event, policy: Policy, now: float) -> 
     if event.timer is not Timer.START:
         return state, ()
     reason = f"it was not ready after {policy.start_timeout:g} seconds"
+    if event.detail:
+        reason += f": {event.detail}"
     return _fail(state, policy, Failure(Stage.READINESS, reason))
 
 

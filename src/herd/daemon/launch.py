@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,9 +35,15 @@ def _carry_out(step: Preparation, who: Identity) -> None:
         files.write_file(step.path, step.content, step.mode, who.uid, who.gid)
 
 
-def launch(service: Service, who: Identity, processes_dir: Path) -> Process:
+def launch(
+    service: Service, who: Identity, processes_dir: Path, extra: Mapping[str, str], sockets: Sequence[int]
+) -> Process:
     """The program's process, noted for the herdd after this one. Raises OSError."""
-    process = spawn(service.name, service.program, who)
+    try:
+        process = spawn(service.name, service.program, who, extra, sockets)
+    except ValueError as error:
+        # Its environment file.
+        raise OSError(errno.EINVAL, str(error)) from error
     begun = start_time(process.pid)
     if begun is not None:
         # Keyword by keyword: most are numbers or texts that could stand for each other.

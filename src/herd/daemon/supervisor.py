@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import trio
@@ -234,9 +234,9 @@ class Supervisor:
         """Whom it runs as, and its directories and files in place. Raises OSError, NoIdentity."""
         return await trio.to_thread.run_sync(prepare, service)
 
-    async def spawn(self, service: Service, who: Identity) -> Process:
+    async def spawn(self, service: Service, who: Identity, extra: dict[str, str], sockets: Sequence[int]) -> Process:
         """Execute the program, in a thread that is not abandoned. Raises OSError."""
-        return await trio.to_thread.run_sync(launch, service, who, self.processes_dir)
+        return await trio.to_thread.run_sync(launch, service, who, self.processes_dir, extra, sockets)
 
     async def remember(self, service: Service, process: Process) -> None:
         """Note that the process serves, for the herdd after this one."""
@@ -317,7 +317,7 @@ class Supervisor:
             respawn_in=None if due is None else max(0.0, due - trio.current_time()),
             dependents=tuple(each for each in self.controllers if name in self.graph.requirements(each)),
             stage=runner.stage,
-            health=runner.health,
+            health=None if runner.attendance is None else runner.attendance.health,
             has_replacement=controller.replacement is not None,
             next_run=runner.next_run,
             lost_lines=controller.log.lost,
