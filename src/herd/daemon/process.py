@@ -128,18 +128,22 @@ class Process:
             await trio.lowlevel.wait_readable(descriptor)
             os.close(self._members.pop(pid))
 
-    def adopt(self, pid: int) -> None:
-        """Take an orphan of the service for its main process, once the one before was collected: wait() is then its.
+    async def adopt(self, pid: int) -> None:
+        """Take a process of the service for its main one, once the one before was collected: wait() is then its.
 
-        Raises ChildProcessError if it is not herdd's child, ProcessLookupError if it has ended.
+        Waits until herdd is its parent, for only then is its ending told; to be cancelled at a time limit.
+        Raises ProcessLookupError if it is not, or no longer, the service's.
         """
         assert self._reaped
-        if _parent_of(pid) != os.getpid():
-            raise ChildProcessError(errno.ECHILD, "its parent still lives", str(pid))
         # From here on reap_orphans() leaves it.
         _AWAITED.pids.add(pid)
         try:
             descriptor = os.pidfd_open(pid)
+            try:
+                await self._orphaned(pid)
+            except BaseException:
+                os.close(descriptor)
+                raise
         except BaseException:
             _AWAITED.pids.discard(pid)
             raise
@@ -147,6 +151,18 @@ class Process:
         if known := self._members.pop(pid, None):
             os.close(known)
         self.pid, self._pidfd, self._reaped = pid, descriptor, False
+
+    async def _orphaned(self, pid: int) -> None:
+        """Wait for the end of every parent that the process has before herdd."""
+        while (parent := _parent_of(pid)) != os.getpid():
+            if parent is None or not self.has(pid):
+                raise ProcessLookupError(errno.ESRCH, "it is no process of the service", str(pid))
+            with suppress(ProcessLookupError):
+                descriptor = os.pidfd_open(parent)
+                try:
+                    await trio.lowlevel.wait_readable(descriptor)
+                finally:
+                    os.close(descriptor)
 
     def pids(self) -> set[int]:
         """The living processes of the service. Blocks: it looks through all there are."""
