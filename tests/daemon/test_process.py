@@ -309,6 +309,38 @@ async def test_the_main_process_that_a_daemon_leaves_is_adopted() -> None:
         await process.wait_cleared()
 
 
+# As setproctitle(3bsd) does: /proc/PID/environ shows this memory.
+OVERWRITE = """
+import os, signal, sys
+if os.fork():
+    os._exit(0)
+os.setsid()
+begin, end = map(int, open("/proc/self/stat").read().rpartition(")")[2].split()[47:49])
+with open("/proc/self/mem", "r+b", 0) as memory:
+    memory.seek(begin)
+    memory.write(b"\\0" * (end - begin))
+print(os.getpid(), flush=True)
+signal.pause()
+"""
+
+
+async def test_a_daemon_that_overwrites_its_environment_may_be_adopted() -> None:
+    what = Program((sys.executable, "-c", OVERWRITE))
+    async with running(what) as process, running(program("setsid --fork sleep 1000; echo; exec sleep 1001")) as other:
+        main, uid = int(await line(process)), os.geteuid()
+        await line(other)
+        assert (await process.wait()).code == 0
+        assert not process.has(main)
+        assert process.may_adopt(main, uid)
+        assert not process.may_adopt(main, uid + 1)
+        # What is another service's, or nobody's, is not for it.
+        for pid in (*other.pids(), os.getpid(), os.getppid(), 2**22 + 1):
+            assert not process.may_adopt(pid, uid)
+        await process.adopt(main)
+        assert process.has(main)
+        assert not other.may_adopt(main, uid)
+
+
 async def test_an_adopted_process_is_no_orphan_any_more() -> None:
     async with running(program("setsid --fork sh -c 'echo $$; exec sleep 1000'; exit 0")) as process:
         main = int(await line(process))

@@ -181,6 +181,20 @@ class Process:
         # One on the way has ended: what is below it has another parent now.
         return parent is None and place != pid and self.has(pid)
 
+    def may_adopt(self, pid: int, uid: int) -> bool:
+        """Whether a pid file of the service's may name this process: it is the service's, or has hidden whose it is.
+
+        Daemons that show their state in the process list (setproctitle) write it over their environment, the mark with
+        it. It counts if it is herdd's orphan, hence some service's, and that user's, who could signal it anyway.
+        """
+        if self.has(pid):
+            return True
+        with suppress(psutil.Error, OSError):
+            process = psutil.Process(pid)
+            orphan = process.ppid() == os.getpid() and pid not in _AWAITED.pids
+            return orphan and process.uids().real == uid and _mark_of(pid) is None
+        return False
+
     def close(self) -> None:
         """Let go of every descriptor."""
         for descriptor in (self._pidfd, self.output, *self._members.values()):
@@ -233,9 +247,13 @@ def _parent_of(pid: int) -> int | None:
 
 
 def _has_mark(pid: int, mark: str) -> bool:
+    return _mark_of(pid) == mark
+
+
+def _mark_of(pid: int) -> str | None:
     with suppress(psutil.Error, OSError):
-        return psutil.Process(pid).environ().get(MARK) == mark
-    return False
+        return psutil.Process(pid).environ().get(MARK)
+    return None
 
 
 def spawn(
