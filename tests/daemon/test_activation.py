@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -46,6 +47,14 @@ def opened(stack: ExitStack, *endpoints: Endpoint, who: Identity = ME) -> list[s
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory of root's that every user may pass through, which those of pytest are not."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
 
 
 # Internet sockets.
@@ -148,29 +157,28 @@ def test_datagrams(tmp_path: Path) -> None:
 
 @as_root
 @pytest.mark.parametrize("owner", [0, NOBODY.pw_uid])
-def test_its_file_is_the_users(tmp_path: Path, nobody: Identity, owner: int) -> None:
-    os.chown(tmp_path, owner, owner)
+def test_its_file_is_the_users(place: Path, nobody: Identity, owner: int) -> None:
+    os.chown(place, owner, owner)
     before = os.umask(0o077)
     try:
         with ExitStack() as stack:
-            opened(stack, Endpoint(tmp_path / "socket", mode=0o660), who=nobody)
-            found = os.lstat(tmp_path / "socket")
+            opened(stack, Endpoint(place / "socket", mode=0o660), who=nobody)
+            found = os.lstat(place / "socket")
     finally:
         os.umask(before)
     assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (nobody.uid, nobody.gid, 0o660)
     # The other threads, this one among them, have the rights they had.
     assert os.access("/root", os.W_OK)
-    (tmp_path / "still root").mkdir()
-    assert os.lstat(tmp_path / "still root").st_uid == 0
+    (place / "still root").mkdir()
+    assert os.lstat(place / "still root").st_uid == 0
 
 
 @as_root
-def test_a_users_directory_leads_nowhere_that_the_user_cannot_go(tmp_path: Path, nobody: Identity) -> None:
-    theirs, secret = tmp_path / "theirs", tmp_path / "secret"
+def test_a_users_directory_leads_nowhere_that_the_user_cannot_go(place: Path, nobody: Identity) -> None:
+    theirs, secret = place / "theirs", place / "secret"
     theirs.mkdir()
     os.chown(theirs, nobody.uid, nobody.gid)
     secret.mkdir(0o700)
-    tmp_path.chmod(0o755)
     (theirs / "link").symlink_to(secret)
     with pytest.raises(PermissionError) as caught:
         open_sockets((Endpoint(theirs / "link/socket"),), nobody)

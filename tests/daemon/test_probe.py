@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +154,10 @@ async def http_server(answers: list[bytes]) -> AsyncIterator[tuple[str, list[byt
         requests.append(request)
         if not answers:
             await trio.sleep_forever()
-        for byte in answers.pop(0):
-            await stream.send_all(bytes([byte]))
+        # One that never was HTTP is not listened to until its end.
+        with suppress(trio.BrokenResourceError):
+            for byte in answers.pop(0):
+                await stream.send_all(bytes([byte]))
         await stream.aclose()
 
     async with trio.open_nursery() as nursery:
@@ -174,6 +176,29 @@ async def test_the_status_that_is_wanted() -> None:
     host = url.removeprefix("http://").encode()
     assert requests[0].startswith(b"GET /a%20b?c=%20d HTTP/1.1\r\nHost: " + host + b"\r\n")
     assert requests[1].startswith(b"GET / HTTP/1.1\r\n")
+
+
+async def test_an_answer_is_heard_out() -> None:
+    # Whether the server could send all of it: if not, this raises in the server.
+    heard = []
+
+    async def serve(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(b"HTTP/1.1 200 OK\r\n")
+        for _ in range(3):
+            await stream.send_all(b"x" * 1000)
+        await stream.send_eof()
+        heard.append(await stream.receive_some())
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, serve, [listener])
+        assert await answer(HttpStatus(f"http://127.0.0.1:{listener.socket.getsockname()[1]}/")) is None
+        with trio.fail_after(20):
+            while not heard:
+                await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert heard == [b""]
 
 
 @pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 20\r\n", b"SSH-2.0-OpenSSH\r\n", b"x" * 20000, b"HTTP/1.1 200"])

@@ -114,6 +114,8 @@ def _open_unix(endpoint: Endpoint, path: Path, who: Identity) -> socket.socket:
         files.make_directory(path.parent, 0o755, os.geteuid(), os.getegid())
     bound = socket.socket(socket.AF_UNIX, _KINDS[endpoint.style])
     try:
+        # The mode that its file begins with, so that nobody connects or sends before it is the service's.
+        os.fchmod(bound.fileno(), 0)
         if files.is_guarded(path.parent):
             _bind(bound, path, endpoint, who)
         elif os.geteuid() == 0 == who.uid:
@@ -129,8 +131,6 @@ def _open_unix(endpoint: Endpoint, path: Path, who: Identity) -> socket.socket:
 
 def _bind(bound: socket.socket, path: Path, endpoint: Endpoint, who: Identity) -> None:
     _clear_stale(path)
-    # The file begins with this mode, so that nobody connects or sends before it is the service's.
-    os.fchmod(bound.fileno(), 0)
     bound.bind(str(path))
     if os.geteuid() == 0:
         os.chown(path, who.uid, who.gid, follow_symlinks=False)

@@ -27,8 +27,6 @@ from herd.daemon.process import Process
 
 # The lines of output that a caller of a failed start is shown (Pebble shows as many).
 OUTPUT_LINES = 20
-# Seconds between two looks whether the parent of a program's main process, which forked it, has ended.
-_PARENT_PAUSE = 0.01
 
 
 class Attendance:
@@ -51,6 +49,7 @@ class Attendance:
         self.status: str | None = None
         self.output: deque[str] = deque(maxlen=OUTPUT_LINES)
         self._service = service
+        self._uid = who.uid
         self._tasks = tasks
         self._post = post
         self._say = say
@@ -135,20 +134,18 @@ class Attendance:
         readiness = self._service.readiness
         assert isinstance(readiness, PidFile)
         with self._forking:
-            pid = await pidfile.main_pid(readiness.path, self.process.has)
-            while True:
-                try:
-                    self.process.adopt(pid)
-                    break
-                except ChildProcessError:
-                    # One between the two has still to end; the kernel tells that to its parent alone.
-                    await trio.sleep(_PARENT_PAUSE)
-                except ProcessLookupError:
-                    return False
+            pid = await pidfile.main_pid(readiness.path, self._may_be_main)
+            try:
+                await self.process.adopt(pid)
+            except ProcessLookupError:
+                return False
             self._post(events.Spawned(pid))
             self._ready.set()
             return True
         return False
+
+    def _may_be_main(self, pid: int) -> bool:
+        return self.process.may_adopt(pid, self._uid)
 
     def _see(self, text: str) -> None:
         """Take note of one or more lines of output."""

@@ -73,12 +73,17 @@ def _is_ours(name: str, directory: int) -> bool:
 
 
 def is_guarded(directory: Path) -> bool:
-    """Whether nobody but root and ourselves can put another directory, or a link, in the place of this one."""
+    """Whether only root and we can say what bears a name in it, or in any directory on the way. Raises OSError."""
     trusted = (0, os.geteuid())
     for place in (directory, *directory.parents):
         found = os.lstat(place)
-        shared = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
-        if found.st_uid not in trusted or shared:
+        if found.st_uid not in trusted:
+            return False
+        if stat.S_ISLNK(found.st_mode):
+            if not is_guarded(place.parent / os.readlink(place)):
+                return False
+        elif found.st_mode & 0o022 and (place == directory or not found.st_mode & stat.S_ISVTX):
+            # On the way, a sticky one keeps the entries of others from those who share it.
             return False
     return True
 

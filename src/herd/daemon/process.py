@@ -140,18 +140,22 @@ class Process:
             await trio.lowlevel.wait_readable(descriptor)
             os.close(self._members.pop(pid))
 
-    def adopt(self, pid: int) -> None:
-        """Take an orphan of the service for its main process, once the one before was collected: wait() is then its.
+    async def adopt(self, pid: int) -> None:
+        """Take a process of the service for its main one, once the one before was collected: wait() is then its.
 
-        Raises ChildProcessError if it is not herdd's child, ProcessLookupError if it has ended.
+        Waits until herdd is its parent, for only then is its ending told; to be cancelled at a time limit.
+        Raises ProcessLookupError if it is not, or no longer, the service's.
         """
         assert self._reaped
-        if living_parent(pid) != os.getpid():
-            raise ChildProcessError(errno.ECHILD, "its parent still lives", str(pid))
         # From here on reap_orphans() leaves it.
         _AWAITED.pids.add(pid)
         try:
             descriptor = os.pidfd_open(pid)
+            try:
+                await self._orphaned(pid)
+            except BaseException:
+                os.close(descriptor)
+                raise
         except BaseException:
             _AWAITED.pids.discard(pid)
             raise
@@ -159,6 +163,18 @@ class Process:
         if known := self._members.pop(pid, None):
             os.close(known)
         self.pid, self._pidfd, self._reaped = pid, descriptor, False
+
+    async def _orphaned(self, pid: int) -> None:
+        """Wait for the end of every parent that the process has before herdd."""
+        while (parent := living_parent(pid)) != os.getpid():
+            if parent is None or not self.has(pid):
+                raise ProcessLookupError(errno.ESRCH, "it is no process of the service", str(pid))
+            with suppress(ProcessLookupError):
+                descriptor = os.pidfd_open(parent)
+                try:
+                    await trio.lowlevel.wait_readable(descriptor)
+                finally:
+                    os.close(descriptor)
 
     def pids(self) -> set[int]:
         """Every living process of the service. Reads /proc: call it in a thread."""
@@ -176,6 +192,20 @@ class Process:
             place = parent
         # One on the way has ended: what is below it has another parent now.
         return parent is None and place != pid and self.has(pid)
+
+    def may_adopt(self, pid: int, uid: int) -> bool:
+        """Whether a pid file of the service's may name this process: it is the service's, or has hidden whose it is.
+
+        Daemons that show their state in the process list (setproctitle) write it over their environment, the mark with
+        it. It counts if it is herdd's orphan, hence some service's, and that user's, who could signal it anyway.
+        """
+        if self.has(pid):
+            return True
+        with suppress(OSError):
+            orphan = living_parent(pid) == os.getpid() and pid not in _AWAITED.pids
+            # The directory of a process in /proc is its effective user's.
+            return orphan and os.stat(f"/proc/{pid}").st_uid == uid and mark_of(pid) is None
+        return False
 
     def close(self) -> None:
         """Let go of every descriptor."""
