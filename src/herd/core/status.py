@@ -116,6 +116,8 @@ def details(snapshot: Snapshot, now: float) -> str:
     if service.actions:
         lines.append(f"Actions: {' '.join(action.name for action in service.actions)}")
     lines += [f"Warning: {warning}" for warning in snapshot.warnings]
+    if snapshot.lost_lines:
+        lines.append(f"Lines missing in its log, which could not be written: {snapshot.lost_lines}.")
     return f"Status of {service.name}:\n" + "".join(f"  {line}\n" for line in lines)
 
 

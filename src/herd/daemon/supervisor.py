@@ -224,6 +224,7 @@ class Supervisor:
             respawn_in=None if due is None else max(0.0, due - trio.current_time()),
             dependents=tuple(each for each in self.controllers if name in self.graph.requirements(each)),
             stage=controller.stage,
+            lost_lines=controller.log.lost,
         )
 
 
