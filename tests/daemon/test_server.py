@@ -82,6 +82,13 @@ def test_facts_are_what_the_interface_says(daemon: Daemon) -> None:
         ("Watch", {}, f"{VARLINK}.ExpectedMore", {}),
         ("Log", {"follow": True}, f"{VARLINK}.ExpectedMore", {}),
         ("Log", {"lines": -1}, f"{VARLINK}.InvalidParameter", {"parameter": "lines"}),
+        ("Log", {"lines": 100_001}, f"{VARLINK}.InvalidParameter", {"parameter": "lines"}),
+        ("Log", {"sinceUSec": -1}, f"{VARLINK}.InvalidParameter", {"parameter": "sinceUSec"}),
+        ("Log", {"sinceUSec": 10**400}, f"{VARLINK}.InvalidParameter", {"parameter": "sinceUSec"}),
+        ("Log", {"services": "web"}, f"{VARLINK}.InvalidParameter", {"parameter": "services"}),
+        ("Log", {"services": [5]}, f"{VARLINK}.InvalidParameter", {"parameter": "services"}),
+        ("Log", {"services": ["web"], "service": "web"}, f"{VARLINK}.InvalidParameter", {"parameter": "services"}),
+        ("Log", {"all": True, "service": "web"}, f"{VARLINK}.InvalidParameter", {"parameter": "services"}),
         ("Log", {"lines": True}, f"{VARLINK}.InvalidParameter", {"parameter": "lines"}),
         ("Status", {"service": 5}, f"{VARLINK}.InvalidParameter", {"parameter": "service"}),
         ("Perform", {"service": "web"}, f"{VARLINK}.InvalidParameter", {"parameter": "action"}),
@@ -112,6 +119,7 @@ def test_texts_that_no_file_and_no_bus_could_have(daemon: Daemon, method: str, k
         ("Perform", {"action": "fly", "service": "web"}, "NoSuchAction"),
         ("Perform", {"action": "start", "service": "web", "arguments": ["now"]}, "WrongUsage"),
         ("Log", {"service": "wbe"}, "NoSuchService"),
+        ("Log", {"services": ["web", "wbe"]}, "NoSuchService"),
     ],
 )
 def test_errors_of_our_own_have_a_sentence(daemon: Daemon, method: str, parameters: dict[str, Any], error: str) -> None:
