@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import grp
-import math
 import os
 import pwd
 import secrets
@@ -26,6 +25,7 @@ from attrs import define, field, frozen
 
 from herd.core.events import Ending
 from herd.core.service import Program
+from herd.daemon.census import Census, environment
 
 MARK = "HERD_INVOCATION"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -106,6 +106,7 @@ class _Awaited:
 
 
 _AWAITED = _Awaited()
+_CENSUS = Census(_AWAITED.pids)
 
 
 @define
@@ -177,7 +178,7 @@ class Process:
 
     def _find(self, since: float) -> None:
         """Take in members of `since` not known yet and give them the signal that the others had."""
-        for pid in members(self.pid, self._mark, _CENSUS.children(since)) - self._members.keys() - {self.pid}:
+        for pid in members(self.pid, self._mark, since) - self._members.keys() - {self.pid}:
             with suppress(ProcessLookupError):
                 descriptor = os.pidfd_open(pid)
                 self._members[pid] = descriptor
@@ -196,57 +197,19 @@ def _send(descriptor: int, number: Signals) -> None:
         pidfd_send_signal(descriptor, number)
 
 
-class _Census:
-    """The living processes by their parent, without those that services await: whose children those are is known.
+def members(pid: int, mark: str, since: float | None = None) -> set[int]:
+    """The living processes below `pid`, and orphans of ours that bear `mark` with all below them.
 
-    Who asks says from when on it has to be: many services that end together need not look at every process each.
+    As they were at a moment after `since`, or else now.
     """
-
-    def __init__(self) -> None:
-        self._taken = -math.inf
-        self._children: dict[int, list[int]] = {}
-
-    def children(self, since: float) -> dict[int, list[int]]:
-        """As they were at some moment after `since` (time.monotonic)."""
-        if self._taken <= since:
-            self._taken = time.monotonic()
-            self._children = {}
-            for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
-                if pid not in _AWAITED.pids and (parent := _living_parent(pid)):
-                    self._children.setdefault(parent, []).append(pid)
-        return self._children
-
-
-_CENSUS = _Census()
-
-
-def _living_parent(pid: int) -> int | None:
-    """The parent of a process, unless it has ended."""
-    # PID (COMMAND) STATE PARENT …, where the command may have anything in it.
-    state, parent = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split(maxsplit=2)[:2] or (b"X", b"0")
-    return None if state in b"ZX" else int(parent)
-
-
-def members(pid: int, mark: str, children: dict[int, list[int]]) -> set[int]:
-    """The living processes below `pid`, and orphans of ours that bear `mark` with all below them."""
-    found = {orphan for orphan in children.get(os.getpid(), []) if _has_mark(orphan, mark)}
+    children = _CENSUS.children(time.monotonic() if since is None else since)
+    found = {orphan for orphan in children.get(os.getpid(), []) if f"{MARK}={mark}".encode() in environment(orphan)}
     waiting = [pid, *found]
     while waiting:
         below = children.get(waiting.pop(), [])
         waiting += below
         found.update(below)
     return found
-
-
-def _has_mark(pid: int, mark: str) -> bool:
-    return f"{MARK}={mark}".encode() in _read(f"/proc/{pid}/environ").split(b"\0")
-
-
-def _read(path: str) -> bytes:
-    """A file of /proc; nothing of a process that has ended, or is not ours to read."""
-    with suppress(OSError), open(path, "rb", buffering=0) as file:
-        return file.read()
-    return b""
 
 
 def spawn(service: str, program: Program, who: Identity) -> Process:

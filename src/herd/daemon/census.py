@@ -1,0 +1,52 @@
+"""Which living process has which parent, as /proc tells.
+
+A look at every process costs the more the more there are, so those who ask at about the same time share one; each says
+from when on it has to be.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Container
+from contextlib import suppress
+
+
+class Census:
+    """The last look."""
+
+    def __init__(self, without: Container[int]) -> None:
+        # Children of ours that are known to be what they are: nobody need look at them again.
+        self._without = without
+        # When it began, and what was found; replaced as one, for threads ask too.
+        self._last: tuple[float, dict[int, list[int]]] = (-math.inf, {})
+
+    def children(self, since: float) -> dict[int, list[int]]:
+        """The living processes by their parent, as they were at a moment after `since` (time.monotonic)."""
+        began, children = self._last
+        if began <= since:
+            began, children = time.monotonic(), {}
+            for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
+                if pid not in self._without and (parent := _living_parent(pid)):
+                    children.setdefault(parent, []).append(pid)
+            self._last = began, children
+        return children
+
+
+def _living_parent(pid: int) -> int | None:
+    """The parent of a process; None for one that has ended."""
+    # PID (COMMAND) STATE PARENT …, where the command may have anything in it.
+    words = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split(maxsplit=2)
+    return int(words[1]) if words and words[0] not in (b"Z", b"X") else None
+
+
+def environment(pid: int) -> list[bytes]:
+    """What a process was given when it was executed, NAME=value each; nothing for one that is not ours to look at."""
+    return _read(f"/proc/{pid}/environ").split(b"\0")
+
+
+def _read(path: str) -> bytes:
+    with suppress(OSError), open(path, "rb", buffering=0) as file:
+        return file.read()
+    return b""
