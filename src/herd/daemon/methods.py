@@ -14,11 +14,12 @@ from attrs import frozen
 import herd
 from herd.core import interface
 from herd.core.errors import INTERFACE, HerdError
-from herd.core.protocol import Call
+from herd.core.protocol import Call, Encoded
 from herd.core.service import Reply
 from herd.core.status import facts
 from herd.daemon.access import Peer
 from herd.daemon.controller import Controller
+from herd.daemon.factbook import Factbook
 from herd.daemon.supervisor import Supervisor
 from herd.daemon.verbs import perform
 
@@ -45,6 +46,7 @@ class Session:
     """What a method works with."""
 
     supervisor: Supervisor
+    factbook: Factbook
     peer: Peer
     call: Call
     # One reply that others follow.
@@ -91,10 +93,10 @@ async def _get_interface_description(session: Session) -> Parameters:
     return {"description": DESCRIPTIONS[name]}
 
 
-async def _status(session: Session) -> Parameters:
+async def _status(session: Session) -> Encoded:
     supervisor, name = session.supervisor, session.parameter("service", str)
-    names = list(supervisor.controllers) if name is None else [supervisor.find(name).service.name]
-    return {"services": [facts(supervisor.snapshot(each)) for each in names]}
+    names = supervisor.controllers if name is None else [supervisor.find(name).service.name]
+    return session.factbook.reply(map(supervisor.snapshot, names))
 
 
 async def _perform(session: Session) -> Parameters:
@@ -169,17 +171,21 @@ async def _log(session: Session) -> Parameters:
 
 @frozen
 class Method:
-    """A method; `streams` when it lives until the client leaves, so that the client's leaving ends it."""
+    """A method; `streams` when it lives until the client leaves, so that the client's leaving ends it.
 
-    run: Callable[[Session], Awaitable[Parameters]]
+    One that `waits` for nothing is answered by whoever read the call.
+    """
+
+    run: Callable[[Session], Awaitable[Parameters | Encoded]]
     streams: bool = False
+    waits: bool = True
     needs_more: bool = False
 
 
 METHODS = {
-    f"{VARLINK}.GetInfo": Method(_get_info),
-    f"{VARLINK}.GetInterfaceDescription": Method(_get_interface_description),
-    f"{INTERFACE}.Status": Method(_status),
+    f"{VARLINK}.GetInfo": Method(_get_info, waits=False),
+    f"{VARLINK}.GetInterfaceDescription": Method(_get_interface_description, waits=False),
+    f"{INTERFACE}.Status": Method(_status, waits=False),
     f"{INTERFACE}.Perform": Method(_perform),
     f"{INTERFACE}.Watch": Method(_watch, streams=True, needs_more=True),
     f"{INTERFACE}.Log": Method(_log, streams=True),
