@@ -37,16 +37,23 @@ class Census:
 def _living_parent(pid: int) -> int | None:
     """The parent of a process; None for one that has ended."""
     # PID (COMMAND) STATE PARENT …, where the command may have anything in it.
-    words = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split(maxsplit=2)
+    words = _beginning(f"/proc/{pid}/stat").rpartition(b")")[2].split(maxsplit=2)
     return int(words[1]) if words and words[0] not in (b"Z", b"X") else None
+
+
+def _beginning(path: str) -> bytes:
+    # Without a file object, which would take half as long again, for every process there is.
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.read(descriptor, 1024)
+        finally:
+            os.close(descriptor)
+    return b""
 
 
 def environment(pid: int) -> list[bytes]:
     """What a process was given when it was executed, NAME=value each; nothing for one that is not ours to look at."""
-    return _read(f"/proc/{pid}/environ").split(b"\0")
-
-
-def _read(path: str) -> bytes:
-    with suppress(OSError), open(path, "rb", buffering=0) as file:
-        return file.read()
-    return b""
+    with suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
+        return file.read().split(b"\0")
+    return []
