@@ -36,8 +36,8 @@ class Census:
 def living_parent(pid: int) -> int | None:
     """The parent of a process, 0 for one outside of our namespace; None for one that has ended."""
     # PID (COMMAND) STATE PARENT …, where the command may have anything in it.
-    state, parent = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split(maxsplit=2)[:2] or (b"X", b"0")
-    return None if state in b"ZX" else int(parent)
+    words = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split(maxsplit=2)
+    return int(words[1]) if words and words[0] not in (b"Z", b"X") else None
 
 
 def members(pid: int, mark: str, children: dict[int, list[int]]) -> set[int]:
@@ -71,6 +71,13 @@ def marked(marks: Container[str]) -> dict[int, str]:
 
 def _read(path: str) -> bytes:
     """A file of /proc; nothing of a process that has ended, or is not ours to read."""
-    with suppress(OSError), open(path, "rb", buffering=0) as file:
-        return file.read()
-    return b""
+    parts = []
+    # Without a file object, which would take half as long again, for every process there is.
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            while part := os.read(descriptor, 65536):
+                parts.append(part)
+        finally:
+            os.close(descriptor)
+    return b"".join(parts)
