@@ -33,6 +33,7 @@ wheel-test: setup-test ## Build the wheel and run every test against it
 
 bench: setup-test ## Measure herdd
 	@$(python) tools/bench.py
+	@$(python) tools/bench_peers.py
 
 clean: ## Remove everything that was made here
 	rm -rf .venv build dist .hypothesis .*_cache

@@ -68,11 +68,7 @@ def run(request: Request) -> int:
     """Ask, print, and return the exit status. Raises HerdError."""
     path = request.socket or client.default_socket()
     stream = {"log": _log, "watch": _watch}.get(request.action)
-    if stream is None:
-        return _perform(request, path)
-    if request.arguments:
-        raise WrongUsage(f"cannot {request.action}: it is used as: herd {request.action} [SERVICE]; see: herd --help")
-    return stream(request, path)
+    return (stream or _perform)(request, path)
 
 
 def _perform(request: Request, path: str) -> int:
@@ -95,21 +91,43 @@ def _perform(request: Request, path: str) -> int:
 
 
 def _log(request: Request, path: str) -> int:
-    parameters: dict[str, Any] = {"service": request.service, "follow": request.follow}
-    if request.lines is not None:
-        parameters["lines"] = request.lines
     terminal = Terminal(plain=request.json)
-    for answer in client.calls(path, "Log", parameters):
+    for answer in client.calls(path, "Log", _log_parameters(request)):
         for line in answer.get("lines") or ():
+            terminal.text(f"{line}\n")
+        for entry in answer.get("entries") or ():
             if request.json:
-                _print_json({"line": line})
+                _print_json(entry)
             else:
-                terminal.text(f"{line}\n")
+                terminal.text(f"{entry['service']}: {entry['line']}\n")
         sys.stdout.flush()
     return 0
 
 
+def _log_parameters(request: Request) -> dict[str, Any]:
+    services = [request.service, *request.arguments]
+    parameters: dict[str, Any] = {"follow": request.follow, "lines": request.lines}
+    if request.every:
+        if request.named:
+            raise WrongUsage("cannot log: --all is every service already; name some, or leave them out")
+        parameters["all"] = True
+    elif request.json or len(services) > 1:
+        # Entries say whose they are.
+        parameters["services"] = services
+    else:
+        parameters["service"] = request.service
+    if request.since is not None:
+        from datetime import datetime
+
+        from herdctl.moments import usec_since_epoch
+
+        parameters["sinceUSec"] = usec_since_epoch(request.since, datetime.now())
+    return parameters
+
+
 def _watch(request: Request, path: str) -> int:
+    if request.arguments:
+        raise WrongUsage("cannot watch: it is used as: herd watch [SERVICE]; see: herd --help")
     service = None if request.service == "root" else request.service
     for answer in client.calls(path, "Watch", {"service": service}):
         if request.json:

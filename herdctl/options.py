@@ -21,6 +21,7 @@ Examples:
   herd list-account-details jami | recsel -p Account.username
   herd ban-contact jami FINGERPRINT
   herd log jami -f
+  herd log --all --since 2h
   herd doc jami list-actions
 
 \b
@@ -33,17 +34,19 @@ running, 4 no such service or action, 5 herdd cannot be reached, 6 not allowed."
 @click.option("--json", is_flag=True, help="Print the result as JSON.")
 @click.option("-f", "--follow", is_flag=True, help="With log: go on with the lines to come.")
 @click.option("-n", "--lines", type=click.IntRange(0, 100_000), help="With log: that many lines [20].")
+@click.option("--since", metavar="WHEN", help="With log: lines from then on (10m, 2h, 3d, 10:00, '2026-11-21 10:00').")
+@click.option("--all", "every", is_flag=True, help="With log: of herdd and every service.")
 @click.version_option(herd.__version__, "--version", prog_name="herd")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="ACTION [SERVICE [ARG]...]")
-def _command(socket: str | None, json: bool, follow: bool, lines: int | None, words: tuple[str, ...]) -> Request:
+def _command(socket: str | None, json: bool, words: tuple[str, ...], **log: Any) -> Request:
     """Apply ACTION (start, stop, status …) to SERVICE; without SERVICE to root, herdd itself."""
     if not words:
         raise click.UsageError("cannot do anything without an action; try: herd status")
     if words[0].startswith("-"):
         raise click.UsageError(f"cannot read the option {words[0]}; see: herd --help")
-    if (follow or lines is not None) and words[0] != "log":
-        raise click.UsageError(f"cannot {words[0]} with --follow or --lines: they belong to log")
-    return Request(list(words), socket=socket, json=json, follow=follow, lines=lines)
+    if words[0] != "log" and any(value is not None and value is not False for value in log.values()):
+        raise click.UsageError(f"cannot {words[0]} with --follow, --lines, --since or --all: they belong to log")
+    return Request(list(words), socket=socket, json=json, **log)
 
 
 def parse(words: list[str]) -> Request:

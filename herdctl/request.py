@@ -14,11 +14,16 @@ class Request:
         json: bool = False,
         follow: bool = False,
         lines: int | None = None,
+        since: str | None = None,
+        every: bool = False,
     ) -> None:
         self.action = words[0]
         self.service = words[1] if len(words) > 1 else "root"
+        self.named = words[1:]
         self.arguments = words[2:]
         self.socket = socket
         self.json = json
         self.follow = follow
         self.lines = lines
+        self.since = since
+        self.every = every

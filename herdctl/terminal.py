@@ -16,6 +16,7 @@ class Terminal:
         dumb = plain or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "dumb") == "dumb"
         self._colours = not dumb and sys.stdout.isatty()
         self._moves = not dumb and sys.stderr.isatty()
+        self._is_plain = plain
         self._in_progress = False
         self._is_terminal = sys.stdout.isatty()
 
@@ -28,11 +29,13 @@ class Terminal:
         sys.stdout.write(text)
 
     def progress(self, text: str) -> None:
-        """The step that is under way, in place of the one before."""
+        """The step that is under way: on a terminal in place of the one before, elsewhere a line."""
         if self._moves:
             sys.stderr.write(f"{_CLEAR_LINE}{text}")
-            sys.stderr.flush()
             self._in_progress = True
+        elif not self._is_plain:
+            sys.stderr.write(f"herd: {text}\n")
+        sys.stderr.flush()
 
     def end_progress(self) -> None:
         """Leave no trace of the steps."""

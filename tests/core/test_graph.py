@@ -43,6 +43,13 @@ def test_one_requirement_under_two_names_is_one() -> None:
     graph = Graph.of([service("a", "disk", "www-data"), SERVICES[1]])
     assert graph.start_order() == ["disk", "a"]
     assert graph.dependents("disk") == ["a"]
+    assert graph.required_by("disk") == ("a",)
+
+
+def test_those_that_require_it_directly() -> None:
+    graph = Graph.of(SERVICES)
+    assert graph.required_by("disk") == ("web", "db")
+    assert graph.required_by("web") == graph.required_by("nobody") == ()
 
 
 def test_dependents_are_found_through_aliases_the_outermost_first() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import time
@@ -10,9 +9,12 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 from trio.testing import wait_all_tasks_blocked
 
-from herd.daemon.log import FOLLOWER_BUFFER, MAX_LINE, ServiceLog, last_lines, stamp
+from herd.daemon.follower import HELD, Follower
+from herd.daemon.lines import MAX_LINE, stamp
+from herd.daemon.log import GLANCE, LINGER, ServiceLog, following
 
 STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d ")
 
@@ -34,7 +36,7 @@ async def captured(log: ServiceLog, *writes: bytes) -> list[str]:
     seen: list[str] = []
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(log.capture, reading, seen.append)
+            nursery.start_soon(log.capture, reading, lambda text: seen.extend(text.split("\n")))
             for data in writes:
                 await trio.to_thread.run_sync(os.write, writing, data)
                 await wait_all_tasks_blocked()
@@ -109,52 +111,142 @@ async def test_tail_without_a_file_is_of_memory(tmp_path: Path) -> None:
     assert log.lost == 2
 
 
-def test_an_empty_file_has_no_lines(tmp_path: Path) -> None:
-    (tmp_path / "empty").touch()
-    assert last_lines(tmp_path / "empty", 5) == []
+async def test_an_empty_file_has_no_lines(tmp_path: Path) -> None:
+    log = ServiceLog("web", tmp_path)
+    log.path.touch()
+    assert await log.tail(5) == []
+
+
+async def next_lines(follower: Follower, count: int) -> list[str]:
+    """So many lines without their stamps."""
+    lines: list[str] = []
+    while len(lines) < count:
+        lines += [line.split(" ", 1)[1] for _, line in await follower.next()]
+    return lines
 
 
 async def test_followers_get_what_comes_in_order(tmp_path: Path) -> None:
     log = ServiceLog("web", tmp_path)
     await log.write([b"before"])
-    async with log.follow() as first, log.follow() as second:
+    with following([log]) as first, following([log]) as second:
+        assert len(await log.tail(9, follower=first)) == len(await log.tail(9, follower=second)) == 1
         await log.write([b"one", b"two"])
         await log.write([b"three"])
         for follower in (first, second):
-            assert [(await follower.receive()).split(" ", 1)[1] for _ in range(3)] == ["one", "two", "three"]
+            assert await next_lines(follower, 3) == ["one", "two", "three"]
 
 
-async def test_a_follower_that_falls_behind_is_let_go(tmp_path: Path) -> None:
+async def test_one_follower_of_two_services_is_told_whose_the_lines_are(tmp_path: Path) -> None:
+    logs = [ServiceLog("web", tmp_path), ServiceLog("mail", tmp_path, False)]
+    with following(logs) as follower:
+        for log in logs:
+            await log.tail(0, follower=follower)
+        await logs[1].write([b"one"])
+        await logs[0].write([b"two"])
+        entries = [*await follower.next(), *await follower.next()]
+        assert [(name, line.split(" ", 1)[1]) for name, line in entries] == [("mail", "one"), ("web", "two")]
+
+
+async def test_who_has_left_gets_no_more(tmp_path: Path) -> None:
     log = ServiceLog("web", tmp_path)
-    async with log.follow() as slow, log.follow() as quick:
-        await log.write([b"x"] * FOLLOWER_BUFFER)
-        for _ in range(FOLLOWER_BUFFER):
-            await quick.receive()
-        await log.write([b"more"])
-        assert (await quick.receive()).endswith("more")
-        assert len([line async for line in slow]) == FOLLOWER_BUFFER
+    with following([log]) as follower:
+        await log.tail(0, follower=follower)
+    await log.write([b"one"])
+    with trio.move_on_after(0) as scope:
+        await follower.next()
+    assert scope.cancelled_caught
 
 
-async def test_lines_that_cannot_be_written_are_counted_and_still_shown(tmp_path: Path) -> None:
+async def test_a_follower_that_falls_behind_is_told_what_it_missed(tmp_path: Path) -> None:
     log = ServiceLog("web", tmp_path)
-    log.path.symlink_to("/dev/full")
+    with following([log]) as slow, following([log]) as quick:
+        for follower in (slow, quick):
+            await log.tail(0, follower=follower)
+        for number in range(5):
+            await log.write([b"%d " % number + b"x" * (HELD // 4), b"second"])
+            assert len(await next_lines(quick, 2)) == 2
+        got = await next_lines(slow, 7)
+        assert [line[:6] for line in got[:6]] == ["0 xxxx", "second", "1 xxxx", "second", "2 xxxx", "second"]
+        assert got[6:] == ["herdd: 4 lines came faster than they were read; they are in the log"]
+        await log.write([b"again"])
+        assert await next_lines(slow, 1) == ["again"]
+
+
+async def test_each_line_is_either_in_the_tail_or_comes_to_the_follower(tmp_path: Path) -> None:
+    log = ServiceLog("web", tmp_path)
+    reading, writing = pipe()
+    numbers = b"".join(b"%d\n" % number for number in range(200_000))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(log.capture, reading, ignore)
+        nursery.start_soon(trio.to_thread.run_sync, write_all, writing, numbers)
+        for _ in range(10):
+            with following([log]) as follower:
+                got = [int(line.split(" ", 1)[1]) for line in await log.tail(1000, follower=follower)]
+                if (got or [0])[-1] < 100_000:
+                    got += map(int, await next_lines(follower, 10))
+                assert got == list(range(got[0], got[0] + len(got)))
+    os.close(reading)
+    assert b"\n".join(bodies(log)) + b"\n" == numbers
+
+
+def write_all(writing: int, data: bytes) -> None:
+    """Write into a pipe and close it. Blocks."""
+    with os.fdopen(writing, "wb") as file:
+        file.write(data)
+
+
+async def test_what_is_shown_is_not_yet_written_and_the_tail_has_it(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    log = ServiceLog("web", tmp_path)
+    reading, writing = pipe()
+    seen: list[str] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(log.capture, reading, seen.append)
+        os.write(writing, b"one\n")
+        await wait_all_tasks_blocked()
+        assert (seen, log.path.exists()) == (["one"], False)
+        assert (await log.tail(5))[0].endswith(" one")
+        os.write(writing, b"two\n")
+        await wait_all_tasks_blocked()
+        assert bodies(log) == [b"one"]
+        await trio.sleep(2 * LINGER)
+        await wait_all_tasks_blocked(0.01)
+        assert bodies(log) == [b"one", b"two"]
+        os.close(writing)
+    os.close(reading)
+
+
+async def test_a_log_that_is_none_is_shown_and_thrown_away(tmp_path: Path) -> None:
+    log = ServiceLog("web", tmp_path, False)
+    data = b"x" * 99 + b"\n"
+    assert len(await captured(log, data * (GLANCE // 100), b"the\nend\n")) == GLANCE // 100 + 2
+    assert list(tmp_path.iterdir()) == []
+    assert [line.split(" ", 1)[1] for line in await log.tail(2)] == ["the", "end"]
+    assert (log.lost, await log.tail(0)) == (0, [])
+
+
+async def test_a_log_may_be_anywhere(tmp_path: Path) -> None:
+    log = ServiceLog("web", tmp_path / "missing", tmp_path / "elsewhere")
+    await log.write([b"one"])
+    assert bodies(log) == [b"one"]
+    assert log.path == tmp_path / "elsewhere"
+
+
+async def test_no_symbolic_link_is_followed(tmp_path: Path) -> None:
+    log = ServiceLog("web", tmp_path)
+    log.path.symlink_to(tmp_path / "precious")
     assert await captured(log, b"one\ntwo\n") == ["one", "two"]
-    assert log.lost == 2
+    assert (log.lost, (tmp_path / "precious").exists()) == (2, False)
 
 
-async def test_a_full_disk_loses_lines_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_no_ordinary_file_costs_lines_and_no_wait(tmp_path: Path) -> None:
     log = ServiceLog("web", tmp_path)
-
-    def full(descriptor: int, data: object) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "write", full)
-        await log.write([b"one", b"two", b"three"])
-    await log.write([b"four"])
-    assert log.lost == 3
-    assert bodies(log) == [b"four"]
-    assert [line.split(" ", 1)[1] for line in log.recent] == ["one", "two", "three", "four"]
+    os.mkfifo(log.path)
+    reading = os.open(log.path, os.O_RDONLY | os.O_NONBLOCK)
+    await log.write([b"one"])
+    os.close(reading)
+    assert log.lost == 1
 
 
 async def test_nothing_is_lost_when_the_end_comes_with_the_last_lines(tmp_path: Path) -> None:

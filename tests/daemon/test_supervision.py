@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from support import Daemon, herdd, program
+from support import Daemon, herdd, program, short_directory
 
 SLEEP = "exec sleep infinity"
 # Ends by its own will only; says so when it is asked to.
@@ -170,3 +170,26 @@ def test_starts_that_fail_say_why(failing: Daemon, name: str) -> None:
     assert FAILING[name][2] in found.stderr
     assert ("oops" in found.stderr) == (name == "early")
     assert failing.status(name)["failing"]
+
+
+def test_whoever_waits_is_told_what_waits_for_what() -> None:
+    config = [
+        program(
+            "bus", "read x < gate; echo ready; exec sleep infinity", directory="DIRECTORY", ready={"line": "ready"}
+        ),
+        program("web", SLEEP, requirement=["bus"]),
+        program("other", SLEEP),
+    ]
+    with short_directory() as directory:
+        os.mkfifo(directory / "gate")
+        text = "".join(config).replace("DIRECTORY", str(directory)) + "auto-start = false\n"
+        with herdd(text, directory=directory) as daemon, daemon.wire() as wire:
+            daemon.until("bus", lambda facts: facts["stage"] == "readiness")
+            wire.send("Perform", more=True, action="start", service="web")
+            told = []
+            while "result" not in (answer := wire.receive() or {})["parameters"]:
+                told.append(answer["parameters"]["progress"])
+                if len(told) == 2:
+                    (directory / "gate").write_text("go\n")
+            assert set(told[:2]) == {"bus is not ready yet", "web waits for bus"}
+            assert told[2:] == ["bus is running", "web is being started", "web is running"]

@@ -40,7 +40,7 @@ def daemon() -> Iterator[Daemon]:
         ("status", 0), ("status root", 0), ("status web", 0), ("status http", 0), ("start web", 0), ("start root", 0),
         ("stop idle", 0), ("start broken", 1), ("start web now", 2), ("-n many log web", 2), ("-n 5 status", 2),
         ("-f status web", 2), ("--socket", 2), ("status idle", 3), ("status wbe", 4), ("fly web", 4), ("fly", 4),
-        ("web start", 4), ("web", 4), ("doc web fly", 4), ("log wbe", 4), ("watch wbe", 4), ("log web now", 2),
+        ("web start", 4), ("web", 4), ("doc web fly", 4), ("log wbe", 4), ("watch wbe", 4), ("log web now", 4),
         ("--josn status", 2),
     ],
 )  # fmt: skip
@@ -114,6 +114,7 @@ def test_each_general_action_as_json(daemon: Daemon) -> None:
     assert ask("doc", "web") == {"documentation": "Pages."}
     assert ask("doc", "web", "list-actions")["actions"] == [
         "status",
+        "why",
         "start",
         "stop",
         "restart",
@@ -138,8 +139,10 @@ def test_the_texts_of_the_general_actions(daemon: Daemon) -> None:
 def test_doc(daemon: Daemon) -> None:
     assert daemon.herd("doc", "web").stdout == "Pages.\n"
     listing = daemon.herd("doc", "web", "list-actions").stdout
-    assert listing == "(status\n start\n stop\n restart\n enable\n disable\n doc)\n"
-    assert daemon.herd("doc", "root", "list-actions").stdout == "(status\n start\n stop\n doc)\n"
+    assert listing == "(status\n why\n start\n stop\n restart\n enable\n disable\n doc)\n"
+    assert (
+        daemon.herd("doc", "root", "list-actions").stdout == "(status\n why\n start\n reload\n upgrade\n stop\n doc)\n"
+    )
     start = daemon.herd("doc", "web", "start").stdout
     assert start == "start: Start the service and what it requires.\n"
     assert daemon.herd("doc", "web", "action", "start").stdout == start

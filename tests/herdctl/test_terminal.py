@@ -72,8 +72,8 @@ def test_an_empty_no_color_says_nothing(daemon: Daemon) -> None:
 
 def test_progress_is_shown_and_leaves_no_trace(daemon: Daemon) -> None:
     text = on_terminal(daemon, "restart", "web")
-    assert "web: stopping" in text
-    assert "web: starting" in text
+    assert "web is being stopped" in text
+    assert "web is being started" in text
     assert text.split("\x1b[K")[-1] == "Service web has been started.\n"
 
 
@@ -81,9 +81,18 @@ def test_json_is_plain_on_a_terminal_too(daemon: Daemon) -> None:
     assert ESCAPE not in on_terminal(daemon, "--json", "restart", "web")
 
 
-def test_a_pipe_gets_neither(daemon: Daemon) -> None:
+def test_a_pipe_gets_a_line_for_each_step_and_no_colour(daemon: Daemon) -> None:
     found = daemon.herd("restart", "web", TERM="xterm")
     assert (found.stdout, found.stderr) == ("Service web has been started.\n", "")
+    assert daemon.steps == [
+        "web is being stopped",
+        "web has been stopped",
+        "web is being started",
+        "web is not ready yet",
+        "web is running",
+    ]
+    daemon.herd("--json", "restart", "web")
+    assert daemon.steps == []
 
 
 def test_what_a_program_printed_does_not_steer_a_terminal(daemon: Daemon) -> None:

@@ -127,6 +127,9 @@ class FakeSurroundings:
         task_status.started()
         await trio.sleep_forever()
 
+    def advanced(self, name: str) -> None:
+        pass
+
     def missing_requirement(self, name: str) -> str | None:
         return None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -32,6 +33,10 @@ PATIENCE = 30.0
 INTERFACE = "org.herdctl.Supervisor"
 HERD = (sys.executable, "-c", "from herdctl.cli import main; main()")
 HERDD = (sys.executable, "-m", "herd.daemon.main")
+
+
+# What `herd` tells on standard error while a start or stop is under way.
+_STEP = re.compile(r"herd: \S+ (waits for|is not ready yet|is being|is running|is done|has been stopped)")
 
 
 def as_user(uid: int) -> tuple[str, ...]:
@@ -106,6 +111,7 @@ class Daemon:
         self.services_dir = directory / "run-services"
         self.socket = self.runtime_dir / "socket"
         self.lines: list[str] = []
+        self.steps: list[str] = []
         self._said = threading.Condition()
         self.process = subprocess.Popen(
             [*HERDD, *self.arguments, *options],
@@ -142,12 +148,16 @@ class Daemon:
         return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HERD_SOCKET": str(self.socket)}
 
     def herd(self, *words: str, user: int | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run `herd` to its end, as another uid on request."""
-        return subprocess.run(
+        """Run `herd` to its end, as another uid on request; the steps that it tells of are kept in `steps`."""
+        done = subprocess.run(
             [*(HERD if user is None else as_user(user)), *words],
             env=self.environment | environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=2 * PATIENCE, check=False,
         )  # fmt: skip
+        lines = done.stderr.splitlines(keepends=True)
+        self.steps = [line.removeprefix("herd: ").rstrip("\n") for line in lines if _STEP.match(line)]
+        done.stderr = "".join(line for line in lines if not _STEP.match(line))
+        return done
 
     def wire(self) -> Wire:
         """A connection to its socket."""

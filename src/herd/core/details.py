@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from herd.core.events import Status
 from herd.core.status import Snapshot
-from herd.core.words import clock, count, due, since, size, span
+from herd.core.words import ago, count, due, since, size, span
 
 
 def details(snapshot: Snapshot, now: float) -> str:
@@ -70,7 +70,7 @@ def _process(snapshot: Snapshot) -> list[str]:
 def _history(snapshot: Snapshot, now: float) -> list[str]:
     ending, lines = snapshot.state.ending, []
     if ending is not None:
-        lines.append(f"Its program {ending.words} at {clock(ending.at)} ({span(now - ending.at)} ago).")
+        lines.append(f"Its program {ending.words} {ago(ending.at, now)}.")
     if snapshot.respawns:
         lines.append(f"Respawned {count(snapshot.respawns, 'time')} since it was last stopped.")
     if snapshot.respawn_in is not None:

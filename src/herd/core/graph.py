@@ -7,6 +7,7 @@ canonical names. Start order and its reverse come from graphlib.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
 from attrs import field, frozen
@@ -17,7 +18,7 @@ from herd.core.suggest import did_you_mean
 
 @frozen
 class Graph:
-    """Services by canonical name, with every alias resolved."""
+    """Services by canonical name, with every alias resolved. What follows from them is computed once."""
 
     services: dict[str, Service]
     names: dict[str, str] = field(factory=dict)
@@ -37,14 +38,43 @@ class Graph:
         """The canonical names that `name` requires directly; missing ones are left out."""
         return [self.names[need] for need in self.services[name].requirement if need in self.names]
 
+    def needs(self, name: str) -> set[str]:
+        """Everything that `name` requires, directly or not."""
+        found: set[str] = set()
+        waiting = self.requirements(name)
+        while waiting:
+            need = waiting.pop()
+            if need not in found:
+                found.add(need)
+                waiting += self.requirements(need)
+        return found
+
+    def required_by(self, name: str) -> tuple[str, ...]:
+        """Those that require `name` directly, in the order of the services."""
+        return self._required_by.get(name, ())
+
     def dependents(self, name: str) -> list[str]:
         """Everything that requires `name`, directly or not, those to stop first in front."""
-        order = self.start_order()
-        found = {name}
-        for candidate in order:
-            if found.intersection(self.requirements(candidate)):
-                found.add(candidate)
-        return [candidate for candidate in reversed(order) if candidate in found - {name}]
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            new = [each for each in self.required_by(waiting.pop()) if each not in found]
+            found.update(new)
+            waiting += new
+        return sorted(found - {name}, key=self._places.__getitem__, reverse=True)
+
+    @cached_property
+    def _required_by(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, dict[str, None]] = {}
+        for name in self.services:
+            for need in self.requirements(name):
+                found.setdefault(need, {})[name] = None
+        return {need: tuple(names) for need, names in found.items()}
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """Where each stands in the start order. Raises graphlib.CycleError."""
+        return {name: place for place, name in enumerate(self.start_order())}
 
     def start_order(self) -> list[str]:
         """Every service, each after all that it requires. Raises graphlib.CycleError."""

@@ -91,6 +91,9 @@ type Service (
   adopted: bool
 )
 
+# A line of a log that was merged from those of several services.
+type Entry (service: string, line: string)
+
 # Every service, or the one that provides the name.
 method Status(service: ?string) -> (services: []Service)
 
@@ -112,8 +115,13 @@ method Perform(action: string, service: ?string, arguments: ?[]string) -> (
 method Watch(service: ?string) -> (service: Service)
 
 # The last lines of a service's log, each with its time stamp; with follow and 'more' also those to come.
+# Without a service it is herdd's own, root. Several services, or all with root, are merged by the time stamps, and
+# come as entries, with no lines. With sinceUSec none is older, and all that are not come unless lines says how many.
 # [Supports 'more' flag]
-method Log(service: ?string, lines: ?int, follow: ?bool) -> (lines: []string)
+method Log(service: ?string, services: ?[]string, all: ?bool, lines: ?int, sinceUSec: ?int, follow: ?bool) -> (
+  lines: []string,
+  entries: ?[]Entry
+)
 
 error CannotDo (message: string)
 error WrongUsage (message: string)

@@ -43,6 +43,11 @@ def since(moment: float, now: float) -> str:
     return f"since {clock(moment)} ({span(now - moment)} ago)"
 
 
+def ago(moment: float, now: float) -> str:
+    """`at 2026-11-21 02:40:22 (1 second ago)`."""
+    return f"at {clock(moment)} ({span(now - moment)} ago)"
+
+
 def due(moment: float, now: float) -> str:
     """`at 2026-11-21 02:40:22 (in 2.5 seconds)`; a longer wait in whole units."""
     left = max(0.0, moment - now)

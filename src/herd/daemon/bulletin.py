@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import trio
 
-from herd.core.events import Status
+from herd.core.events import Stage, Status
 from herd.daemon.controller import Controller
 from herd.daemon.log import ServiceLog
 
@@ -93,3 +93,25 @@ def announcement(controller: Controller) -> str:
             due = " It will be respawned." if state.respawn_at is not None else ""
             disabled = "" if state.enabled else " It is disabled."
             return f"Service {name} has been stopped.{due}{disabled}"
+
+
+_STEPS = {
+    Stage.READINESS: "is not ready yet",
+    Stage.SETUP: "is being set up",
+}
+_STATUSES = {
+    Status.STARTING: "is being started",
+    Status.RUNNING: "is running",
+    Status.STOPPING: "is being stopped",
+    Status.STOPPED: "has been stopped",
+}
+
+
+def step_text(controller: Controller, waits_for: Sequence[str]) -> str:
+    """Where a service is on its way, for whoever waits for it; `waits_for` are requirements that do not serve yet."""
+    name, state, stage = controller.service.name, controller.state, controller.runner.stage
+    if state.status is Status.STARTING and stage is Stage.REQUIREMENT and waits_for:
+        return f"{name} waits for {', '.join(waits_for)}"
+    if state.status is Status.STARTING and stage in _STEPS:
+        return f"{name} {_STEPS[stage]}"
+    return f"{name} {'is done' if state.done else _STATUSES[state.status]}"

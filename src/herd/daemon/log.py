@@ -1,152 +1,245 @@
 """A service's output, captured line by line into its log file, a time stamp a line.
 
-One task reads the pipe, so lines keep their order; the file is written in a thread. Whoever follows gets the lines
-from here, so following needs neither a look at the file nor access to it. A line of any length stays whole up to
-MAX_LINE; bytes that are no UTF-8 are kept in the file as they are.
+One task reads the pipe, so lines keep their order. A quiet service's lines are read in its turn of the main loop, shown
+at once to whoever follows, and written a moment later, many in one go. A flood is read, stamped and written in a
+thread, a bounded part at a time, so that others have their turns. Whoever follows gets the lines from here, so
+following needs neither a look at the file nor access to it.
 """
 
 from __future__ import annotations
 
+import fcntl
+import math
 import os
-import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal, TypeVar, TypeVarTuple, Unpack
 
 import trio
 
-CHUNK = 64 * 1024
-MAX_LINE = 1024 * 1024
-# Lines kept for the callers of a failed start and for those who begin to follow.
-RECENT = 200
-FOLLOWER_BUFFER = 1000
+from herd.daemon.compressor import Compressor
+from herd.daemon.follower import Follower
+from herd.daemon.lines import Block, Splitter
+from herd.daemon.logfile import LogFile
+from herd.daemon.logread import ROOM, not_before, read_last
+from herd.daemon.recent import Recent
+from herd.daemon.rotation import OpenFile, RotationPolicy
 
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 
-def stamp(moment: float) -> str:
-    """A moment (seconds since the epoch) in local time, to the millisecond, with its offset (ISO 8601)."""
-    local = time.localtime(moment)
-    offset = time.strftime("%z", local)
-    milliseconds = int(moment * 1000) % 1000
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}.{milliseconds:03d}{offset[:3]}:{offset[3:]}"
+# What is read in a turn of the main loop; whoever fills it is a flood.
+GLANCE = 64 * 1024
+# What is stamped at once, in a thread.
+CHUNK = 256 * 1024
+# The pipe's size (the most that pipe(7) gives without privileges), and what a thread reads in a turn.
+TURN = 1024 * 1024
+# Seconds that lines may wait for others before they are written.
+LINGER = 0.05
+# Threads for all logs together: floods and readers leave the others to those who start services.
+_WRITERS, _READERS = 4, 2
 
 
 class ServiceLog:
-    """The log of one service: its file, its last lines, its followers."""
+    """The log of one service: its file, its last lines, its followers.
 
-    def __init__(self, name: str, directory: Path) -> None:
+    `log` is another file than DIRECTORY/NAME.log, or False for none: then lines are shown and thrown away.
+    """
+
+    writers, readers = trio.CapacityLimiter(_WRITERS), trio.CapacityLimiter(_READERS)
+
+    def __init__(
+        self,
+        name: str,
+        directory: Path,
+        log: Path | Literal[False] | None = None,
+        *,
+        policy: RotationPolicy | None = None,
+        compressor: Compressor | None = None,
+    ) -> None:
         self.name = name
-        self.path = directory / f"{name}.log"
-        self.recent: deque[str] = deque(maxlen=RECENT)
-        # Lines that could not be written to the file.
-        self.lost = 0
-        self._followers: set[trio.MemorySendChannel[str]] = set()
+        self.path = log or directory / f"{name}.log"
+        self._file = None if log is False else LogFile(self.path, policy or RotationPolicy())
+        self._compressor = compressor
+        if self._file is not None and compressor is not None:
+            # An earlier herdd may have left it something to do.
+            compressor.add(self._file)
+        self._recent = Recent()
+        self._followers: set[Follower] = set()
+        # Shown, and not written yet.
+        self._pending: list[Block] = []
+        self._pending_bytes = 0
+        self._due = math.inf
         self._order = trio.Lock()
+
+    @property
+    def lost(self) -> int:
+        """Lines that could not be written to the file."""
+        return self._file.lost if self._file else 0
+
+    @property
+    def recent(self) -> list[str]:
+        """The last lines that came, stamped."""
+        return self._recent.lines()
 
     async def write(self, lines: list[bytes]) -> None:
         """Stamp and keep whole lines, in the order of the calls."""
-        prefix = stamp(time.time()) + " "
-        for line in lines:
-            self._publish(prefix + line.decode("utf-8", "backslashreplace"))
-        head = prefix.encode()
-        data = b"".join(head + line + b"\n" for line in lines)
-        async with self._order:
-            try:
-                await trio.to_thread.run_sync(self._append, data)
-            except OSError:
-                self.lost += len(lines)
+        if lines:
+            self._take(Block.now(b"".join(line + b"\n" for line in lines)))
+        await self._flush()
 
     async def capture(self, output: int, seen: Callable[[str], None]) -> None:
-        """Read `output` to its end, showing each line to `seen`; when cancelled, what is there is still taken."""
-        rest = b""
+        """Read `output` to its end; when cancelled, what is there is still taken.
+
+        `seen` is called with what came: the text of one or more whole lines, joined by newlines.
+        """
+        with suppress(OSError):
+            fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, TURN)
+        splitter = Splitter()
         try:
-            while True:
-                await trio.lowlevel.wait_readable(output)
-                data = os.read(output, CHUNK)
-                if not data:
-                    break
-                # What was taken from the pipe is kept, even if the end comes meanwhile.
-                with trio.CancelScope(shield=True):
-                    rest = await self._take(rest + data, seen)
+            while await self._turn(output, splitter, seen):
+                pass
         finally:
             # The end must not lose lines: what lies in the pipe and an unfinished last line.
             with trio.CancelScope(shield=True):
-                rest = await self._take(rest + _read_available(output), seen)
-                if rest:
-                    await self._take(rest + b"\n", seen)
+                await self._drain(output, splitter, seen)
+                if rest := splitter.rest():
+                    self._take(Block.now(rest), seen)
+                await self._flush()
+                if self._file:
+                    await self._in_thread(self._file.close)
 
-    async def _take(self, data: bytes, seen: Callable[[str], None]) -> bytes:
-        """Keep the whole lines of `data`; return the unfinished rest."""
-        *lines, rest = data.split(b"\n")
-        if len(rest) > MAX_LINE:
-            lines, rest = [*lines, rest], b""
-        if lines:
-            await self.write(lines)
-            for line in lines:
-                seen(line.decode("utf-8", "backslashreplace"))
-        return rest
+    async def _turn(self, output: int, splitter: Splitter, seen: Callable[[str], None]) -> bool:
+        """Take what there is, once there is something; False at the end."""
+        with trio.CancelScope(deadline=self._due) as patience:
+            await trio.lowlevel.wait_readable(output)
+        if patience.cancelled_caught:
+            await self._flush()
+            return True
+        data = os.read(output, GLANCE)
+        if body := splitter.feed(data):
+            self._take(Block.now(body), seen)
+        if len(data) == GLANCE:
+            await self._drain(output, splitter, seen)
+        elif trio.current_time() >= self._due:
+            await self._flush()
+        return bool(data)
 
-    def _append(self, data: bytes) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(self.path, flags, 0o640)
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
-        finally:
-            os.close(descriptor)
+    async def _drain(self, output: int, splitter: Splitter, seen: Callable[[str], None]) -> None:
+        """Read, write and show what lies in the pipe, as much as a turn allows."""
+        # What was taken from the pipe is kept and shown, even if the end comes meanwhile.
+        async with self._order:
+            with trio.CancelScope(shield=True):
+                blocks = await self._in_thread(self._pump, output, splitter, self._take_pending())
+            for block in blocks:
+                self._show(block, seen)
 
-    def _publish(self, line: str) -> None:
-        self.recent.append(line)
-        for follower in list(self._followers):
-            try:
-                follower.send_nowait(line)
-            except trio.WouldBlock:
-                # A reader that cannot keep up is let go, not waited for.
-                self._followers.discard(follower)
-                follower.close()
+    def _pump(self, output: int, splitter: Splitter, pending: list[Block]) -> list[Block]:
+        """The blocking part of _drain."""
+        self._append(pending)
+        blocks: list[Block] = []
+        left = TURN
+        while left > 0:
+            data = _read(output, CHUNK)
+            if body := splitter.feed(data):
+                blocks.append(Block.now(body))
+                self._append(blocks[-1:])
+            # Less than was asked for: the writer is slower than this.
+            left -= CHUNK if len(data) == CHUNK else left
+        return blocks
 
-    async def tail(self, count: int) -> list[str]:
-        """The last `count` lines of the file, oldest first; of memory where there is no file."""
-        try:
-            return await trio.to_thread.run_sync(last_lines, self.path, count)
-        except OSError:
-            return list(self.recent)[-count:] if count else []
+    def _show(self, block: Block, seen: Callable[[str], None] | None = None) -> None:
+        """Tell all who look on."""
+        self._recent.add(block)
+        for follower in self._followers:
+            follower.put(self.name, block)
+        if seen is not None:
+            seen(block.text())
 
-    @asynccontextmanager
-    async def follow(self) -> AsyncIterator[trio.MemoryReceiveChannel[str]]:
-        """The lines that come from now on; ends early for a reader that falls far behind."""
-        send, receive = trio.open_memory_channel[str](FOLLOWER_BUFFER)
-        self._followers.add(send)
-        try:
-            # Not async: between its end and the next line no other task may publish.
-            with receive:
-                yield receive
-        finally:
-            self._followers.discard(send)
-            send.close()
+    def _take(self, block: Block, seen: Callable[[str], None] | None = None) -> None:
+        """Show the block, and let it be written soon."""
+        self._show(block, seen)
+        if self._file is None:
+            return
+        self._pending.append(block)
+        self._pending_bytes += len(block.body)
+        self._due = min(self._due, trio.current_time() + LINGER)
+        if self._pending_bytes >= CHUNK:
+            self._due = -math.inf
+
+    def _take_pending(self) -> list[Block]:
+        pending, self._pending = self._pending, []
+        self._pending_bytes, self._due = 0, math.inf
+        return pending
+
+    async def _flush(self) -> None:
+        """Write what waits to be written."""
+        async with self._order:
+            if self._pending:
+                with trio.CancelScope(shield=True):
+                    await self._in_thread(self._append, self._take_pending())
+
+    def _append(self, blocks: list[Block]) -> None:
+        if self._file is not None:
+            self._file.append(blocks)
+
+    async def _in_thread(self, work: Callable[[Unpack[Arguments]], T], *arguments: *Arguments) -> T:
+        result = await trio.to_thread.run_sync(work, *arguments, limiter=self.writers)
+        if self._compressor is not None and self._file is not None and self._file.has_moved:
+            self._file.has_moved = False
+            self._compressor.add(self._file)
+        return result
+
+    # What others ask.
+
+    async def tail(
+        self, count: int, since: float | None = None, *, follower: Follower | None = None, room: int = ROOM
+    ) -> list[str]:
+        """The last `count` lines, oldest first, none from before `since`; of memory where there is no file.
+
+        `since` is in seconds since the epoch. `room` bounds the bytes. `follower` gets all that comes after them, until
+        leave().
+        """
+        async with self._order:
+            # Without an await in between: each line is either here or comes to the follower.
+            recent, pending = self.recent, self._take_pending()
+            if follower is not None:
+                self._followers.add(follower)
+            with trio.CancelScope(shield=True):
+                files = await self._in_thread(self._open_all, pending)
+        if not files:
+            return not_before(recent[-count:] if count else [], since)
+        # It closes the files, so it has to begin.
+        with trio.CancelScope(shield=True):
+            lines = await trio.to_thread.run_sync(read_last, files, count, since, room, limiter=self.readers)
+        return lines
+
+    def _open_all(self, pending: list[Block]) -> list[OpenFile]:
+        return self._file.snapshot(pending) if self._file else []
+
+    def leave(self, follower: Follower) -> None:
+        """Let the follower get no more."""
+        self._followers.discard(follower)
 
 
-def _read_available(output: int) -> bytes:
-    parts = []
-    # No more than a pipe holds: one that got away might never cease to write.
+@contextmanager
+def following(logs: Iterable[ServiceLog]) -> Iterator[Follower]:
+    """A follower to be given to tail(), which leaves the logs at the end."""
+    follower = Follower()
+    try:
+        yield follower
+    finally:
+        for log in logs:
+            log.leave(follower)
+
+
+def _read(output: int, most: int) -> bytes:
+    """What lies in a pipe, in as many reads as it takes."""
+    parts: list[bytes] = []
+    left = most
     with suppress(OSError):
-        for _ in range(MAX_LINE // CHUNK):
-            parts.append(os.read(output, CHUNK))
+        while left and (data := os.read(output, left)):
+            parts.append(data)
+            left -= len(data)
     return b"".join(parts)
-
-
-def last_lines(path: Path, count: int) -> list[str]:
-    """The last lines of a file, read from its end. Raises OSError. Blocks."""
-    if count <= 0:
-        return []
-    with path.open("rb") as file:
-        position = file.seek(0, os.SEEK_END)
-        tail = b""
-        while position > 0 and tail.count(b"\n") <= count:
-            step = min(CHUNK, position)
-            position -= step
-            file.seek(position)
-            tail = file.read(step) + tail
-    lines = tail.split(b"\n")[:-1]
-    return [line.decode("utf-8", "backslashreplace") for line in lines[-count:]]

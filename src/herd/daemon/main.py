@@ -22,7 +22,7 @@ import herd
 from herd.core.errors import HerdError
 from herd.core.service import Service, Surroundings
 from herd.daemon import config, files
-from herd.daemon.log import stamp
+from herd.daemon.lines import stamp
 from herd.daemon.paths import Paths, default_paths
 from herd.daemon.process import become_subreaper, reap_orphans
 from herd.daemon.remembered import DisabledNames

@@ -14,21 +14,24 @@ from attrs import frozen
 import herd
 from herd.core import interface
 from herd.core.errors import INTERFACE, HerdError
+from herd.core.events import Status
 from herd.core.protocol import Call
 from herd.core.service import Reply
 from herd.core.status import facts
 from herd.daemon.access import Peer
+from herd.daemon.bulletin import step_text
 from herd.daemon.controller import Controller
+from herd.daemon.log import ServiceLog, following
+from herd.daemon.logstream import MOST_LINES, batches, history, newest, reply
 from herd.daemon.supervisor import Supervisor
 from herd.daemon.verbs import perform
 
 VARLINK = "org.varlink.service"
 DESCRIPTIONS = {VARLINK: interface.VARLINK_SERVICE, INTERFACE: interface.SUPERVISOR}
-# As many lines as one `log` may ask for; each comes in replies of at most LOG_BATCH lines.
-MOST_LINES = 100_000
-LOG_BATCH = 500
 
 Parameters = dict[str, Any]
+# What takes its time, so that whoever asked is told how it goes on.
+_WITH_STEPS = ("start", "stop", "restart", "reload")
 
 
 class VarlinkError(Exception):
@@ -103,26 +106,61 @@ async def _perform(session: Session) -> Parameters:
     if not all(isinstance(argument, str) and is_text(argument) for argument in arguments):
         raise VarlinkError("InvalidParameter", parameter="arguments")
     supervisor = session.supervisor
-    if not session.call.more:
+    if not session.call.more or action not in _WITH_STEPS:
         return _final(await perform(supervisor, session.peer, action, service, arguments))
     outcome: Reply | HerdError
-    async with supervisor.bulletin.watch() as changes, trio.open_nursery() as nursery:
-        nursery.start_soon(_send_progress, session, changes)
-        try:
-            outcome = await perform(supervisor, session.peer, action, service, arguments)
-        except HerdError as error:
-            # Raised outside, where no nursery wraps it.
-            outcome = error
-        nursery.cancel_scope.cancel()
+    async with supervisor.bulletin.watch() as changes:
+        progress = _Progress(session, _concerned(supervisor, service))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(progress.begin, changes)
+            try:
+                outcome = await perform(supervisor, session.peer, action, service, arguments)
+            except HerdError as error:
+                # Raised outside, where no nursery wraps it.
+                outcome = error
+            nursery.cancel_scope.cancel()
+        for _ in range(changes.statistics().current_buffer_used):
+            await progress.tell(changes.receive_nowait())
     if isinstance(outcome, HerdError):
         raise outcome
     return _final(outcome)
 
 
-async def _send_progress(session: Session, changes: trio.MemoryReceiveChannel[Controller]) -> None:
-    async for controller in changes:
-        stage = f" ({controller.runner.stage.value})" if controller.runner.stage else ""
-        await session.send({"progress": f"{controller.service.name}: {controller.state.status.value}{stage}"})
+def _concerned(supervisor: Supervisor, service: str) -> set[str]:
+    """Those whose steps are of interest to whoever asks something of the service."""
+    graph = supervisor.graph
+    if service not in graph.names:
+        return set(supervisor.controllers)
+    name = graph.names[service]
+    return {name, *graph.needs(name), *graph.dependents(name)}
+
+
+class _Progress:
+    """The steps of those concerned, each told once."""
+
+    def __init__(self, session: Session, concerned: set[str]) -> None:
+        self._session = session
+        self._concerned = concerned
+        self._told: dict[str, str] = {}
+
+    async def begin(self, changes: trio.MemoryReceiveChannel[Controller]) -> None:
+        """Tell what is under way already, then each change until cancelled."""
+        for controller in list(self._session.supervisor.controllers.values()):
+            if controller.state.status in (Status.STARTING, Status.STOPPING):
+                await self.tell(controller)
+        async for controller in changes:
+            await self.tell(controller)
+
+    async def tell(self, controller: Controller) -> None:
+        """Tell where the service is, if that is of interest and new."""
+        name, supervisor = controller.service.name, self._session.supervisor
+        if name not in self._concerned:
+            return
+        is_known = supervisor.controllers.get(name) is controller
+        text = step_text(controller, supervisor.unserved(name) if is_known else ())
+        if self._told.get(name) != text:
+            self._told[name] = text
+            await self._session.send({"progress": text})
 
 
 def _final(reply: Reply) -> Parameters:
@@ -142,29 +180,49 @@ async def _watch(session: Session) -> Parameters:
         for each in wanted:
             await session.send({"service": facts(supervisor.snapshot(each))})
         async for controller in changes:
-            if controller.service.name in wanted:
-                await session.send({"service": facts(supervisor.snapshot(controller.service.name))})
+            name = controller.service.name
+            # One that was forgotten meanwhile was seen to stop.
+            if name in wanted and supervisor.controllers.get(name) is controller:
+                await session.send({"service": facts(supervisor.snapshot(name))})
     raise HerdError("cannot go on watching: too many changes were not read; watch again")
 
 
 async def _log(session: Session) -> Parameters:
-    supervisor, name = session.supervisor, session.parameter("service", str, "root")
-    count, follow = session.parameter("lines", int, 20), session.parameter("follow", bool, False)
-    log = supervisor.bulletin.log if name == "root" else supervisor.find(name).log
+    logs, several = _logs(session)
+    since_usec, follow = session.parameter("sinceUSec", int), session.parameter("follow", bool, False)
+    count = session.parameter("lines", int, 20 if since_usec is None else MOST_LINES)
     if not 0 <= count <= MOST_LINES:
         raise VarlinkError("InvalidParameter", parameter="lines")
+    if since_usec is not None and not 0 <= since_usec < 2**63:
+        raise VarlinkError("InvalidParameter", parameter="sinceUSec")
     if follow and not session.call.more:
         raise VarlinkError("ExpectedMore")
-    async with log.follow() as coming:
-        lines = await log.tail(count)
+    with following(logs) as follower:
+        since = None if since_usec is None else since_usec / 1e6
+        entries = await history(logs, count, since, follower if follow else None)
         if not session.call.more:
-            return {"lines": lines}
-        for start in range(0, len(lines), LOG_BATCH):
-            await session.send({"lines": lines[start : start + LOG_BATCH]})
-        if follow:
-            async for line in coming:
-                await session.send({"lines": [line]})
-    return {"lines": []}
+            return reply(newest(entries), several=several)
+        while True:
+            for batch in batches(entries):
+                await session.send(reply(batch, several=several))
+            if not follow:
+                return reply([], several=several)
+            entries = await follower.next()
+
+
+def _logs(session: Session) -> tuple[list[ServiceLog], bool]:
+    """The logs asked for, and whether as those of several services."""
+    supervisor, service = session.supervisor, session.parameter("service", str)
+    names, every = session.parameter("services", list, []), session.parameter("all", bool, False)
+    if (service is not None and (names or every)) or not all(isinstance(each, str) and is_text(each) for each in names):
+        raise VarlinkError("InvalidParameter", parameter="services")
+    if every:
+        names = ["root", *supervisor.controllers]
+    logs = [
+        supervisor.bulletin.log if each == "root" else supervisor.find(each).log
+        for each in names or [service or "root"]
+    ]
+    return list(dict.fromkeys(logs)), bool(names)
 
 
 @frozen

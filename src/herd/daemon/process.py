@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import grp
+import math
 import os
 import pwd
 import secrets
@@ -19,10 +20,8 @@ import threading
 import time
 from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from signal import Signals, pidfd_send_signal
 
-import psutil
 import trio
 from attrs import define, field, frozen
 
@@ -32,6 +31,8 @@ from herd.core.service import Program
 MARK = "HERD_INVOCATION"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PR_SET_CHILD_SUBREAPER = 36
+# Seconds for which a look at the processes is new enough to send signals by.
+_RECENT = 0.01
 
 
 class NoIdentity(Exception):
@@ -141,7 +142,8 @@ class Process:
 
         Once to each: many programs take a second TERM for a wish to end at once.
         """
-        self._find()
+        # One that has just appeared is found later.
+        self._find(time.monotonic() - _RECENT)
         self._signal = number
         group = self._signal_group(number)
         for pid, descriptor in self._members.items():
@@ -163,7 +165,10 @@ class Process:
     async def wait_cleared(self) -> None:
         """After wait(): return once no process of the service is left; newcomers get the last signal too."""
         while True:
-            self._find()
+            # What is done meanwhile, other services' ends, shares one look at the processes.
+            asked = time.monotonic()
+            await trio.lowlevel.checkpoint()
+            self._find(asked)
             if not self._members:
                 return
             pid, descriptor = next(iter(self._members.items()))
@@ -177,9 +182,9 @@ class Process:
                 os.close(descriptor)
         self._members.clear()
 
-    def _find(self) -> None:
-        """Take in members not known yet and give them the signal that the others had."""
-        found = members(self.pid, self.mark)
+    def _find(self, since: float) -> None:
+        """Take in members of `since` not known yet and give them the signal that the others had."""
+        found = members(self.pid, self.mark, _CENSUS.children(since))
         if not self._is_child:
             # Its orphans went to another subreaper.
             found.update(marked({self.mark}))
@@ -202,15 +207,41 @@ def _send(descriptor: int, number: Signals) -> None:
         pidfd_send_signal(descriptor, number)
 
 
-def members(pid: int, mark: str) -> set[int]:
+class _Census:
+    """The living processes by their parent, without those that services await: whose children those are is known.
+
+    Who asks says from when on it has to be: many services that end together need not look at every process each.
+    """
+
+    def __init__(self) -> None:
+        self._taken = -math.inf
+        self._children: dict[int, list[int]] = {}
+
+    def children(self, since: float) -> dict[int, list[int]]:
+        """As they were at some moment after `since` (time.monotonic)."""
+        if self._taken <= since:
+            self._taken = time.monotonic()
+            self._children = {}
+            for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
+                if pid not in _AWAITED.pids and (parent := _living_parent(pid)):
+                    self._children.setdefault(parent, []).append(pid)
+        return self._children
+
+
+_CENSUS = _Census()
+
+
+def _living_parent(pid: int) -> int | None:
+    """The parent of a process, unless it has ended."""
+    # PID (COMMAND) STATE PARENT …, where the command may have anything in it.
+    state, parent = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split(maxsplit=2)[:2] or (b"X", b"0")
+    return None if state in b"ZX" else int(parent)
+
+
+def members(pid: int, mark: str, children: dict[int, list[int]]) -> set[int]:
     """The living processes below `pid`, and orphans of ours that bear `mark` with all below them."""
-    children: dict[int, list[int]] = {}
-    for process in psutil.process_iter(["ppid", "status"]):
-        if process.info["status"] != psutil.STATUS_ZOMBIE:
-            children.setdefault(process.info["ppid"], []).append(process.pid)
-    found: set[int] = set()
-    waiting = [pid, *(orphan for orphan in children.get(os.getpid(), []) if _has_mark(orphan, mark))]
-    found.update(waiting[1:])
+    found = {orphan for orphan in children.get(os.getpid(), []) if _has_mark(orphan, mark)}
+    waiting = [pid, *found]
     while waiting:
         below = children.get(waiting.pop(), [])
         waiting += below
@@ -224,11 +255,10 @@ def _has_mark(pid: int, mark: str) -> bool:
 
 def mark_of(pid: int) -> str | None:
     """The mark in a process's environment; None for one that is gone, another user's or nobody's."""
-    with suppress(OSError):
-        for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-            name, _, value = entry.partition(b"=")
-            if name == MARK.encode():
-                return value.decode("ascii", "replace")
+    for entry in _read(f"/proc/{pid}/environ").split(b"\0"):
+        name, _, value = entry.partition(b"=")
+        if name == MARK.encode():
+            return value.decode("ascii", "replace")
     return None
 
 
@@ -247,10 +277,17 @@ def reclaim(pid: int, descriptor: int, mark: str) -> Process:
     if not stat.S_ISFIFO(os.fstat(output).st_mode):
         os.close(output)
         raise OSError(errno.ENXIO, "its output is no pipe")
-    is_child = psutil.Process(pid).ppid() == os.getpid()
+    is_child = _living_parent(pid) == os.getpid()
     if is_child:
         _AWAITED.pids.add(pid)
     return Process(pid, output, descriptor, mark, is_child)
+
+
+def _read(path: str) -> bytes:
+    """A file of /proc; nothing of a process that has ended, or is not ours to read."""
+    with suppress(OSError), open(path, "rb", buffering=0) as file:
+        return file.read()
+    return b""
 
 
 def spawn(service: str, program: Program, who: Identity) -> Process:

@@ -60,6 +60,10 @@ class Means(Protocol):
         """Keep the host on the service's bus until cancelled."""
         ...
 
+    def advanced(self, name: str) -> None:
+        """The start of the service is at another stage."""
+        ...
+
     def say(self, text: str) -> None:
         """One line in herdd's own log."""
         ...
@@ -79,7 +83,7 @@ class Runner:
         self.nursery = nursery
         self.service = service
         self.host = ServiceHost(service.name, self._warn)
-        self.stage: Stage | None = None
+        self._stage: Stage | None = None
         self.process: Process | None = None
         # The last lines of the present or last process.
         self.output: deque[str] = deque(maxlen=OUTPUT_LINES)
@@ -102,6 +106,17 @@ class Runner:
     def _tasks(self) -> trio.Nursery:
         assert self.nursery is not None, "the controller's task runs"
         return self.nursery
+
+    @property
+    def stage(self) -> Stage | None:
+        """Where a start under way is."""
+        return self._stage
+
+    @stage.setter
+    def stage(self, stage: Stage | None) -> None:
+        self._stage = stage
+        if stage is not None:
+            self._means.advanced(self.service.name)
 
     # A start or an adoption, in a task of its own.
 
@@ -188,6 +203,8 @@ class Runner:
         process = await self._means.spawn(self.service, self._who)
         self.output.clear()
         ready_line = self._attend(process)
+        if self.service.readiness is None:
+            return
         self.stage = Stage.READINESS
         if isinstance(self.service.readiness, OutputLine):
             await ready_line.wait()
@@ -196,9 +213,10 @@ class Runner:
         """What has to be there before the service runs, beside its process."""
         service = self.service
         if service.bus_path is not None:
+            self.stage = Stage.READINESS
             await self._tasks.start(self._keep_bus, self._companion())
-        self.stage = Stage.SETUP
         if service.setup is not None and set_up:
+            self.stage = Stage.SETUP
             await service.setup(self.host)
         if service.health is not None:
             self._tasks.start_soon(self._check_health, service.health, self._companion())
@@ -228,10 +246,11 @@ class Runner:
         self._post(events.Spawned(process.pid))
         return ready_line
 
-    def _see(self, ready_line: trio.Event, line: str) -> None:
-        self.output.append(line)
+    def _see(self, ready_line: trio.Event, text: str) -> None:
+        """Take note of one or more lines of output."""
+        self.output.extend(text.rsplit("\n", OUTPUT_LINES)[-OUTPUT_LINES:])
         readiness = self.service.readiness
-        if isinstance(readiness, OutputLine) and readiness.text in line:
+        if isinstance(readiness, OutputLine) and readiness.text in text:
             ready_line.set()
 
     async def _live(self, process: Process, seen: Callable[[str], None], cleared: trio.Event) -> None:

@@ -16,6 +16,7 @@ from herd.core.service import Service
 from herd.core.status import Snapshot
 from herd.core.suggest import did_you_mean
 from herd.daemon.bulletin import Bulletin, announcement
+from herd.daemon.compressor import Compressor
 from herd.daemon.controller import Controller
 from herd.daemon.dbus import connected
 from herd.daemon.execution import execute, prepare
@@ -41,7 +42,8 @@ class Supervisor:
         self.read = read
         self.reloading = trio.Lock()
         self.graph = Graph.of(())
-        self.bulletin = Bulletin(ServiceLog("root", log_dir), say)
+        self._compressor = Compressor()
+        self.bulletin = Bulletin(ServiceLog("root", log_dir, compressor=self._compressor), say)
         self.controllers: dict[str, Controller] = {}
         # herdd is to end; for an upgrade, without its services.
         self.end_asked = trio.Event()
@@ -64,6 +66,7 @@ class Supervisor:
             for name in self.controllers:
                 self._own(name)
             nursery.start_soon(self.bulletin.run)
+            nursery.start_soon(self._compressor.run)
             nursery.start_soon(self._keep_disabled)
             task_status.started()
 
@@ -87,9 +90,8 @@ class Supervisor:
             known = self.controllers.get(service.name)
             if known is None:
                 enabled = service.name not in self._disabled.names
-                self.controllers[service.name] = Controller(
-                    service, ServiceLog(service.name, self._log_dir), self, enabled=enabled
-                )
+                log = ServiceLog(service.name, self._log_dir, service.log, compressor=self._compressor)
+                self.controllers[service.name] = Controller(service, log, self, enabled=enabled)
                 self._own(service.name)
             elif service != (known.replacement or known.service):
                 known.replace(service)
@@ -211,9 +213,8 @@ class Supervisor:
                 failures.append(f"it requires {need}, and: {error.message}")
 
         async with trio.open_nursery() as nursery:
-            for need in self.graph.requirements(name):
-                if not self._serves(self.controllers[need].state):
-                    nursery.start_soon(bring_up, need)
+            for need in self.unserved(name):
+                nursery.start_soon(bring_up, need)
         if failures:
             raise StartFailed("; ".join(failures))
 
@@ -265,6 +266,14 @@ class Supervisor:
         self.say(announcement(controller))
         if controller.state.status is Status.RUNNING or controller.state.done:
             self._resume_dependents(controller.service.name)
+
+    def advanced(self, name: str) -> None:
+        """Show the watchers that a start goes on."""
+        self.bulletin.publish(self.controllers[name])
+
+    def unserved(self, name: str) -> list[str]:
+        """The requirements that a start of the service has to wait for."""
+        return [need for need in self.graph.requirements(name) if not self._serves(self.controllers[need].state)]
 
     def stopped(self, controller: Controller) -> None:
         """A transient service that has stopped is forgotten."""

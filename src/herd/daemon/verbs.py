@@ -23,6 +23,7 @@ from herd.daemon.access import Peer
 from herd.daemon.controller import Controller
 from herd.daemon.reload import planned, reload
 from herd.daemon.supervisor import Supervisor
+from herd.daemon.why import why, why_all
 
 
 @frozen
@@ -152,6 +153,7 @@ def _document(
 
 VERBS = {
     "status": Verb("Say how the service is; exit status 3 unless it is running.", _status),
+    "why": Verb("Say what led to how the service is, and what would mend it.", why),
     "start": Verb("Start the service and what it requires.", _start, access=Access.CHANGE),
     "stop": Verb("Stop the service, first those that require it.", _stop, access=Access.CHANGE),
     "restart": Verb("Stop the service and start it and what had required it.", _restart, access=Access.CHANGE),
@@ -212,6 +214,7 @@ async def _upgrade(supervisor: Supervisor, name: str, arguments: Sequence[str]) 
 
 ROOT = {
     "status": Verb("List all services by how they are.", _root_status),
+    "why": Verb("Say it of every service that is not as it should be.", why_all),
     "start": Verb("herdd runs already.", _root_start),
     "reload": Verb(
         "Read the configuration again and carry out what is new in it, restarting what changed; "

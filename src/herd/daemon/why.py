@@ -1,0 +1,47 @@
+"""`herd why`: one moment of all services, a look at those that matter, and the core's words on it.
+
+A service may have moved on while it was looked at. What is said is then true of the moment before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+
+from herd.core.diagnosis import Diagnosis
+from herd.core.events import Status
+from herd.core.service import Reply
+from herd.core.status import Snapshot
+from herd.core.why import all_causes, causes, result, text
+from herd.daemon.diagnosis import diagnosed
+from herd.daemon.supervisor import Supervisor
+
+
+async def why(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    """What led to how the service is."""
+    snapshots, now = _moment(supervisor), time.time()
+    # Who is in the chain does not depend on what is found.
+    chain = causes(name, snapshots, {}, now)
+    found = causes(name, snapshots, await _look(supervisor, snapshots, {cause.service for cause in chain}), now)
+    return Reply(result(found), text(found))
+
+
+async def why_all(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    """The same for every service that is not as it should be."""
+    snapshots, now = _moment(supervisor), time.time()
+    chains = all_causes(snapshots, {}, now)
+    found = all_causes(snapshots, await _look(supervisor, snapshots, {cause.service for cause in chains}), now)
+    return Reply(result(found), text(found))
+
+
+def _moment(supervisor: Supervisor) -> dict[str, Snapshot]:
+    return {name: supervisor.snapshot(name) for name in supervisor.controllers}
+
+
+async def _look(
+    supervisor: Supervisor, snapshots: Mapping[str, Snapshot], names: Collection[str]
+) -> dict[str, Diagnosis]:
+    matter = [snapshots[name] for name in names if snapshots[name].state.status is not Status.RUNNING]
+    outputs = {each.service.name: list(supervisor.controllers[each.service.name].runner.output) for each in matter}
+    mains = {each.state.pid: name for name, each in snapshots.items() if each.state.pid is not None}
+    return await diagnosed(matter, outputs, mains)
