@@ -212,5 +212,5 @@ def test_no_home_is_needed(monkeypatch: pytest.MonkeyPatch, home: str | None) ->
     with herdd(program("web", "echo at home in $HOME; exec sleep infinity", ready={"line": "at home in"})) as daemon:
         daemon.until_status("web", "running")
         # Its home is that of the user it runs as, whatever herdd was started with.
-        assert f" at home in {pwd.getpwuid(os.geteuid()).pw_dir}\n" in daemon.log("web")
+        assert daemon.written("web") == [f"at home in {pwd.getpwuid(os.geteuid()).pw_dir}"]
         assert daemon.herd("status", "web").returncode == 0

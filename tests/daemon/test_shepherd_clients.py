@@ -15,10 +15,8 @@ Unlike in Shepherd, a stop does not wait for the start that is under way: it bre
 from __future__ import annotations
 
 import os
-import select
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +27,6 @@ from herd.core.protocol import Call
 from support import Daemon, Wire, herdd, program
 
 SLEEP = "exec sleep infinity"
-OTHER = program("other", SLEEP)
 
 
 class Gate:
@@ -53,14 +50,13 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
     os.close(gate.descriptor)
 
 
-def ask(daemon: Daemon, wires: list[Wire], action: str) -> None:
-    """Ask each to do that with web, and return once herdd has taken all: a change elsewhere is progress to those."""
+def ask(wires: list[Wire], action: str) -> None:
+    """Ask each to do that with web, and return once herdd has taken all: it tells each what is under way."""
     for wire in wires:
         wire.send("Perform", more=True, action=action, service="web")
-    changes = cycle(("disable", "enable"))
-    for wire in wires:
-        while not select.select([wire.socket], [], [], 0)[0]:
-            daemon.call("Perform", action=next(changes), service="other")
+        told = wire.receive()
+        assert told is not None
+        assert told["parameters"].keys() == {"progress"}, told
 
 
 def final(wire: Wire) -> dict[str, Any]:
@@ -79,25 +75,25 @@ def texts(wires: list[Wire]) -> list[str]:
 def test_a_start_that_takes_its_time_is_seen_and_waited_for_by_all_who_ask_and_done_once(gate: Gate) -> None:
     script = f"echo begun; read line < {gate.path}; echo ready; exec sleep infinity"
     config = program("web", script, ready={"line": "ready"}, auto_start=False)
-    with herdd(config + OTHER) as daemon, ExitStack() as stack:
+    with herdd(config) as daemon, ExitStack() as stack:
         wires = [stack.enter_context(daemon.wire()) for _ in range(3)]
-        ask(daemon, wires, "start")
+        ask(wires, "start")
         assert "Starting:\n ^ web\n" in daemon.herd("status").stdout
         assert "  It is starting since " in daemon.herd("status", "web").stdout
         pid = daemon.until("web", lambda facts: facts["mainPid"])["mainPid"]
         gate.let_pass()
         assert texts(wires) == ["Service web has been started.\n"] * 3
         assert daemon.status("web")["mainPid"] == pid
-        assert daemon.log("web").count(" begun\n") == 1
+        assert daemon.written("web").count("begun") == 1
         assert len([line for line in daemon.lines if "Service web is being started" in line]) == 1
 
 
 def test_a_stop_during_a_start_breaks_it_off_and_all_who_wait_for_the_start_are_told(gate: Gate) -> None:
     script = f"echo begun; read line < {gate.path}; echo ready; exec sleep infinity"
     config = program("web", script, ready={"line": "ready"}, auto_start=False)
-    with herdd(config + OTHER) as daemon, ExitStack() as stack:
+    with herdd(config) as daemon, ExitStack() as stack:
         wires = [stack.enter_context(daemon.wire()) for _ in range(2)]
-        ask(daemon, wires, "start")
+        ask(wires, "start")
         assert daemon.herd("stop", "web").stdout == "Service web has been stopped.\n"
         for wire in wires:
             reply = final(wire)
@@ -111,19 +107,19 @@ def test_a_stop_during_a_start_breaks_it_off_and_all_who_wait_for_the_start_are_
 def test_a_stop_that_takes_its_time_is_seen_and_waited_for_and_a_start_meanwhile_comes_after_it(gate: Gate) -> None:
     script = f"trap 'read line < {gate.path}; exit 0' TERM; echo ready; while :; do sleep 1000 & wait $!; done"
     config = program("web", script, ready={"line": "ready"}, grace_period=1000)
-    with herdd(config + OTHER) as daemon, ExitStack() as stack:
+    with herdd(config) as daemon, ExitStack() as stack:
         pid = daemon.until_status("web", "running")["mainPid"]
         stops, starts = ([stack.enter_context(daemon.wire()) for _ in range(2)] for _ in range(2))
-        ask(daemon, stops, "stop")
+        ask(stops, "stop")
         assert "Stopping:\n v web\n" in daemon.herd("status").stdout
         assert "  It is being stopped since " in daemon.herd("status", "web").stdout
-        ask(daemon, starts, "start")
+        ask(starts, "start")
         assert daemon.status("web")["status"] == "stopping"
         gate.let_pass()
         assert texts(stops) == ["Service web has been stopped.\n"] * 2
         assert texts(starts) == ["Service web has been started.\n"] * 2
         assert daemon.status("web")["mainPid"] not in (None, pid)
-        assert daemon.log("web").count(" ready\n") == 2
+        assert daemon.written("web").count("ready") == 2
         gate.let_pass()
 
 
@@ -149,9 +145,9 @@ def test_clients_that_say_nothing_or_half_of_it_keep_nobody_from_being_served(sa
 
 def test_what_was_asked_by_one_who_left_before_the_reply_is_done_all_the_same(gate: Gate) -> None:
     script = f"echo begun; read line < {gate.path}; echo ready; exec sleep infinity"
-    with herdd(program("web", script, ready={"line": "ready"}, auto_start=False) + OTHER) as daemon:
+    with herdd(program("web", script, ready={"line": "ready"}, auto_start=False)) as daemon:
         with daemon.wire() as wire:
-            ask(daemon, [wire], "start")
+            ask([wire], "start")
         assert daemon.herd("status").returncode == 0
         gate.let_pass()
         daemon.until_status("web", "running")

@@ -38,6 +38,8 @@ def daemon() -> Iterator[Daemon]:
 
 
 def test_each_line_of_both_outputs_is_in_the_log_once_with_a_stamp_and_byte_for_byte(daemon: Daemon) -> None:
+    # Whoever asks for the log has it written.
+    assert len(daemon.written("web")) == len(WRITTEN)
     found = [STAMPED.fullmatch(line) for line in (daemon.log_dir / "web.log").read_bytes().split(b"\n")[:-1]]
     assert [match and match[1] for match in found] == WRITTEN
 
@@ -67,6 +69,7 @@ def test_the_umask_is_the_programs_and_the_log_is_0640_all_the_same(tmp_path: Pa
         with herdd("".join(tables)) as daemon:
             for name in masks:
                 daemon.until_status(name, "running")
+                assert daemon.written(name) == ["made"]
             made = {name: mode(tmp_path / name) for name in masks}
             assert made == {"open": 0o666, "group": 0o640, "usual": 0o600}
             assert {mode(daemon.log_dir / f"{name}.log") for name in masks} == {0o640}
