@@ -22,13 +22,13 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from model import Daemon, Keeper, Kind, Place
 
 from herd.core import events
 from herd.core import lifecycle as life
 from herd.core.events import Stage, Status
 from herd.core.lifecycle import Policy
 from herd.core.respawn import Respawn
+from model import Daemon, Keeper, Kind, Place
 
 LIMITED = Respawn(delay=1, factor=2, ceiling=3, times=2, window=60, reset_after=50)
 POLICIES = [

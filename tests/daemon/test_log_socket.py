@@ -129,4 +129,4 @@ def test_lines_that_could_not_be_written_are_shown() -> None:
         (other.log_dir / "web.log").mkdir()
         assert other.herd("start", "web").returncode == 0
         assert other.call("Log", service="web")["parameters"]["lines"][-1].endswith(" ready")
-        assert "which could not be written: 3." in other.herd("status", "web").stdout
+        assert "3 lines of output could not be kept." in other.herd("status", "web").stdout

@@ -231,7 +231,7 @@ async def test_a_server_that_says_nothing_is_given_up_by_cancellation() -> None:
 async def test_how_a_command_ends() -> None:
     assert await answer(CommandSuccess(("true",))) is None
     assert await answer(CommandSuccess(("sh", "-c", "exit 3"))) == "its command exited with 3"
-    assert await answer(CommandSuccess(("sh", "-c", "kill -9 $$"))) == "its command was ended by signal 9"
+    assert await answer(CommandSuccess(("sh", "-c", "kill -9 $$"))) == "its command was ended by SIGKILL (9)"
     reason = await answer(CommandSuccess(("/no/such/command",)))
     assert reason == "its command /no/such/command cannot be executed: No such file or directory"
 

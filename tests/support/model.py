@@ -289,8 +289,7 @@ class Daemon:
         by_name = {keeper.name: keeper for keeper in self.keepers}
         program = Program(("/bin/true",))
         graph = Graph.of(
-            Service((each.name,), program, requirement=tuple(need.name for need in each.needs))
-            for each in self.keepers
+            Service((each.name,), program, requirement=tuple(need.name for need in each.needs)) for each in self.keepers
         )
         self._order = [by_name[name] for name in graph.stop_order()]
         self._dependents = {
