@@ -12,6 +12,9 @@ import time
 from collections.abc import Container
 from contextlib import suppress
 
+# Seconds.
+_MOMENT = 0.01
+
 
 class Census:
     """The last look."""
@@ -19,19 +22,24 @@ class Census:
     def __init__(self, without: Container[int]) -> None:
         # Children of ours that are known to be what they are: nobody need look at them again.
         self._without = without
-        # When it began, and what was found; replaced as one, for threads ask too.
-        self._last: tuple[float, dict[int, list[int]]] = (-math.inf, {})
+        # When it began, how long it took, and what was found; replaced as one, for threads ask too.
+        self._last: tuple[float, float, dict[int, list[int]]] = (-math.inf, 0.0, {})
 
     def children(self, since: float) -> dict[int, list[int]]:
         """The living processes by their parent, as they were at a moment after `since` (time.monotonic)."""
-        began, children = self._last
+        began, _, children = self._last
         if began <= since:
             began, children = time.monotonic(), {}
             for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
                 if pid not in self._without and (parent := _living_parent(pid)):
                     children.setdefault(parent, []).append(pid)
-            self._last = began, children
+            self._last = began, time.monotonic() - began, children
         return children
+
+    def recent(self) -> dict[int, list[int]]:
+        """As they were a moment ago; a longer one where a look takes long, for there is more to do than look."""
+        _, took, _ = self._last
+        return self.children(time.monotonic() - max(_MOMENT, 4 * took))
 
 
 def _living_parent(pid: int) -> int | None:

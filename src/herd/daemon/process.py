@@ -16,7 +16,7 @@ import secrets
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from signal import Signals, pidfd_send_signal
 
@@ -30,8 +30,6 @@ from herd.daemon.census import Census, environment
 MARK = "HERD_INVOCATION"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PR_SET_CHILD_SUBREAPER = 36
-# Seconds for which a look at the processes is new enough to send signals by.
-_RECENT = 0.01
 
 
 class NoIdentity(Exception):
@@ -139,7 +137,7 @@ class Process:
         Once to each: many programs take a second TERM for a wish to end at once.
         """
         # One that has just appeared is found later.
-        self._find(time.monotonic() - _RECENT)
+        self._find(_CENSUS.recent())
         self._signal = number
         group = self._signal_group(number)
         for pid, descriptor in self._members.items():
@@ -162,7 +160,7 @@ class Process:
             # What is done meanwhile, other services' ends, shares one look at the processes.
             asked = time.monotonic()
             await trio.lowlevel.checkpoint()
-            self._find(asked)
+            self._find(_CENSUS.children(asked))
             if not self._members:
                 return
             pid, descriptor = next(iter(self._members.items()))
@@ -176,9 +174,9 @@ class Process:
                 os.close(descriptor)
         self._members.clear()
 
-    def _find(self, since: float) -> None:
-        """Take in members of `since` not known yet and give them the signal that the others had."""
-        for pid in members(self.pid, self._mark, since) - self._members.keys() - {self.pid}:
+    def _find(self, children: Mapping[int, list[int]]) -> None:
+        """Take in members not known yet and give them the signal that the others had."""
+        for pid in members(self.pid, self._mark, children) - self._members.keys() - {self.pid}:
             with suppress(ProcessLookupError):
                 descriptor = os.pidfd_open(pid)
                 self._members[pid] = descriptor
@@ -197,12 +195,13 @@ def _send(descriptor: int, number: Signals) -> None:
         pidfd_send_signal(descriptor, number)
 
 
-def members(pid: int, mark: str, since: float | None = None) -> set[int]:
+def members(pid: int, mark: str, children: Mapping[int, list[int]] | None = None) -> set[int]:
     """The living processes below `pid`, and orphans of ours that bear `mark` with all below them.
 
-    As they were at a moment after `since`, or else now.
+    By the census given, or else by one taken now.
     """
-    children = _CENSUS.children(time.monotonic() if since is None else since)
+    if children is None:
+        children = _CENSUS.children(time.monotonic())
     found = {orphan for orphan in children.get(os.getpid(), []) if f"{MARK}={mark}".encode() in environment(orphan)}
     waiting = [pid, *found]
     while waiting:
