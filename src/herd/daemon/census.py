@@ -11,6 +11,10 @@ from contextlib import suppress
 MARK = "HERD_INVOCATION"
 
 
+# Seconds.
+_MOMENT = 0.01
+
+
 class Census:
     """The living processes by their parent, without those in `awaited`: whose children those are is known.
 
@@ -19,18 +23,24 @@ class Census:
 
     def __init__(self, awaited: Container[int] = ()) -> None:
         self._awaited = awaited
-        self._taken = -math.inf
-        self._children: dict[int, list[int]] = {}
+        # When it began, how long it took, and what was found; replaced as one, for threads ask too.
+        self._last: tuple[float, float, dict[int, list[int]]] = (-math.inf, 0.0, {})
 
     def children(self, since: float) -> dict[int, list[int]]:
         """As they were at some moment after `since` (time.monotonic)."""
-        if self._taken <= since:
-            self._taken = time.monotonic()
-            self._children = {}
+        began, _, children = self._last
+        if began <= since:
+            began, children = time.monotonic(), {}
             for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
                 if pid not in self._awaited and (parent := living_parent(pid)):
-                    self._children.setdefault(parent, []).append(pid)
-        return self._children
+                    children.setdefault(parent, []).append(pid)
+            self._last = began, time.monotonic() - began, children
+        return children
+
+    def recent(self) -> dict[int, list[int]]:
+        """As they were a moment ago; a longer one where a look takes long, for there is more to do than look."""
+        _, took, _ = self._last
+        return self.children(time.monotonic() - max(_MOMENT, 4 * took))
 
 
 def living_parent(pid: int) -> int | None:
