@@ -15,6 +15,7 @@ Unlike in Shepherd, a stop does not wait for the start that is under way: it bre
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -27,6 +28,16 @@ from herd.core.protocol import Call
 from support import Daemon, Wire, herdd, program
 
 SLEEP = "exec sleep infinity"
+
+
+# Ends once it is asked to and then let pass; blocked, a signal cannot come too early.
+SLOW_TO_END = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+print("ready", flush=True)
+signal.sigwait({signal.SIGTERM})
+os.read(os.open(sys.argv[1], os.O_RDONLY), 1)
+"""
 
 
 class Gate:
@@ -105,9 +116,8 @@ def test_a_stop_during_a_start_breaks_it_off_and_all_who_wait_for_the_start_are_
 
 
 def test_a_stop_that_takes_its_time_is_seen_and_waited_for_and_a_start_meanwhile_comes_after_it(gate: Gate) -> None:
-    script = f"trap 'read line < {gate.path}; exit 0' TERM; echo ready; while :; do sleep 1000 & wait $!; done"
-    config = program("web", script, ready={"line": "ready"}, grace_period=1000)
-    with herdd(config) as daemon, ExitStack() as stack:
+    command = [sys.executable, "-ISc", SLOW_TO_END, str(gate.path)]
+    with herdd(program("web", command, ready={"line": "ready"}, grace_period=1000)) as daemon, ExitStack() as stack:
         pid = daemon.until_status("web", "running")["mainPid"]
         stops, starts = ([stack.enter_context(daemon.wire()) for _ in range(2)] for _ in range(2))
         ask(stops, "stop")
