@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import resource
 import signal
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 from attrs import Attribute, Factory, field, frozen, validators
 
+from herd.core.endpoint import parse_endpoint
 from herd.core.readiness import (
     CommandSuccess,
     HttpStatus,
@@ -23,10 +25,12 @@ from herd.core.readiness import (
     UnixSocket,
 )
 from herd.core.respawn import Respawn
+from herd.core.schedule import Every
 from herd.core.service import Health, Program, Section, Service, Surroundings
 
 _NOT_NEGATIVE: Any = validators.ge(0)
 _POSITIVE: Any = validators.gt(0)
+_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def _address(instance: object, attribute: Attribute[str | None], value: str | None) -> None:
@@ -79,6 +83,23 @@ def _limit(text: str) -> int | None:
     if not text.isdecimal():
         raise ValueError(f"{text!r} is no limit; one is a number, SOFT:HARD or unlimited")
     return int(text)
+
+
+def _endpoints(instance: object, attribute: Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:
+    for text in value:
+        parse_endpoint(text)
+
+
+def _period(instance: object, attribute: Attribute[str | None], value: str | None) -> None:
+    if value is not None:
+        _seconds(value)
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([a-z]*)", text)
+    if found is None or found[2] not in _UNITS or float(found[1]) == 0:
+        raise ValueError(f"{text!r} is no period; one is written 90s, 10min, 1h, 1d")
+    return float(found[1]) * _UNITS[found[2]]
 
 
 @frozen
@@ -178,6 +199,12 @@ class ProgramConfiguration:
     environment: dict[str, str] = Factory(dict)
     environment_file: Path | None = None
     resource_limits: dict[str, str] = field(factory=dict, validator=_limits)
+    # Sockets that herdd opens for it (sd_listen_fds(3)); lazily, it is executed at the first connection.
+    sockets: tuple[str, ...] = field(default=(), validator=_endpoints)
+    socket_mode: str = field(default="600", validator=validators.matches_re("[0-7]{3,4}"))
+    lazy: bool = True
+    # Executed again and again after so many seconds, or as `90s`, `10min`, `1h`, `1d`.
+    every: str | None = field(default=None, validator=_period)
     # Absent: NAME.log among herdd's logs.
     log_file: Path | None = None
     log: bool = True
@@ -239,6 +266,9 @@ def _service(name: str, read: ProgramConfiguration) -> Service:
         stop_signal=_signal_number(read.stop_signal),
         one_shot=read.one_shot,
         transient=read.transient,
+        endpoints=tuple(parse_endpoint(text, mode=int(read.socket_mode, 8)) for text in read.sockets),
+        lazy=read.lazy,
+        schedule=Every(_seconds(read.every)) if read.every is not None else None,
         log=read.log_file if read.log else False,
         auto_start=read.auto_start,
     )

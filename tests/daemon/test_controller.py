@@ -16,7 +16,7 @@ from herd.core.errors import HerdError, StartFailed
 from herd.core.events import Stage, Status
 from herd.core.readiness import OutputLine
 from herd.core.service import Host
-from herd.daemon.process import NoIdentity
+from herd.daemon.identity import NoIdentity
 
 S, B, R, E = Status.STOPPED, Status.STARTING, Status.RUNNING, Status.STOPPING
 

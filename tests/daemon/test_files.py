@@ -196,3 +196,53 @@ def test_read_file_reads_regular_files_alone(tmp_path: Path) -> None:
         files.read_file(tmp_path, 5)
     with pytest.raises(FileNotFoundError):
         files.read_file(tmp_path / "missing", 5)
+
+
+def test_a_guarded_read_follows_only_links_that_nobody_else_laid(theirs: Path, tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/real").write_text("content")
+    (tmp_path / "etc/link").symlink_to("real")
+    (tmp_path / "link").symlink_to(tmp_path / "etc/../etc/link")
+    assert files.read_guarded(tmp_path / "link", 7) == b"content"
+    with pytest.raises(OSError, match="too large"):
+        files.read_guarded(tmp_path / "link", 6)
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="symbolic links"):
+        files.read_guarded(tmp_path / "loop", 7)
+    with pytest.raises(FileNotFoundError):
+        files.read_guarded(tmp_path / "none", 7)
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(OSError, match="not a regular file"):
+        files.read_guarded(tmp_path / "fifo", 7)
+
+
+@as_root
+def test_a_guarded_read_follows_no_link_of_another_user(theirs: Path, precious: Path, tmp_path: Path) -> None:
+    link(theirs / "theirs", precious / "file")
+    link(theirs / "roots", precious / "file", owner=0)
+    link(theirs / "directory", precious)
+    # In a directory of theirs they can give any link any name.
+    for name in ("theirs", "roots", "directory/file"):
+        with pytest.raises(OSError, match="a symbolic link that is not followed"):
+            files.read_guarded(theirs / name, 100)
+
+
+@as_root
+def test_what_is_guarded(theirs: Path, tmp_path: Path) -> None:
+    (theirs / "roots").mkdir()
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o775)
+    (tmp_path / "sticky").mkdir()
+    (tmp_path / "sticky").chmod(0o1777)
+    (tmp_path / "sticky/roots").mkdir()
+    (tmp_path / "sticky/theirs").mkdir()
+    os.chown(tmp_path / "sticky/theirs", NOBODY, NOBODY)
+    (tmp_path / "link").symlink_to(theirs)
+    (tmp_path / "far link").symlink_to("sticky/roots")
+    (tmp_path / "sticky/roots/farther").symlink_to(tmp_path / "sticky/../theirs")
+    for name, guarded in [
+        (".", True), ("theirs", False), ("theirs/roots", False), ("shared", False), ("sticky", False),
+        ("sticky/roots", True), ("sticky/theirs", False), ("link", False),
+        ("far link", True), ("far link/farther", False),
+    ]:  # fmt: skip
+        assert (name, files.is_guarded(tmp_path / name)) == (name, guarded)

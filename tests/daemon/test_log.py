@@ -165,9 +165,12 @@ async def test_a_follower_that_falls_behind_is_told_what_it_missed(tmp_path: Pat
         for number in range(5):
             await log.write([b"%d " % number + b"x" * (HELD // 4), b"second"])
             assert len(await next_lines(quick, 2)) == 2
-        got = await next_lines(slow, 7)
+        got = await next_lines(slow, 4)
+        # There is room again, but before what was skipped is told nothing else comes.
+        await log.write([b"late"])
+        got += await next_lines(slow, 3)
         assert [line[:6] for line in got[:6]] == ["0 xxxx", "second", "1 xxxx", "second", "2 xxxx", "second"]
-        assert got[6:] == ["herdd: 4 lines came faster than they were read; they are in the log"]
+        assert got[6:] == ["herdd: 5 lines came faster than they were read; they are in the log"]
         await log.write([b"again"])
         assert await next_lines(slow, 1) == ["again"]
 
@@ -187,6 +190,31 @@ async def test_each_line_is_either_in_the_tail_or_comes_to_the_follower(tmp_path
                 assert got == list(range(got[0], got[0] + len(got)))
     os.close(reading)
     assert b"\n".join(bodies(log)) + b"\n" == numbers
+
+
+async def test_a_line_that_comes_while_the_files_are_opened_comes_to_the_follower(tmp_path: Path) -> None:
+    log = ServiceLog("web", tmp_path)
+    assert log._file is not None
+    reading, writing = pipe()
+    lines: list[str] = []
+    with following([log]) as follower:
+        async with trio.open_nursery() as nursery:
+
+            async def tail() -> None:
+                lines.extend(await log.tail(9, follower=follower))
+
+            nursery.start_soon(log.capture, reading, ignore)
+            with log._file._lock:
+                os.write(writing, b"one\n")
+                await wait_all_tasks_blocked()
+                nursery.start_soon(tail)
+                await wait_all_tasks_blocked()
+                os.write(writing, b"two\n")
+                await wait_all_tasks_blocked()
+            os.close(writing)
+        assert [line.split(" ", 1)[1] for line in lines] == ["one"]
+        assert await next_lines(follower, 1) == ["two"]
+    os.close(reading)
 
 
 def write_all(writing: int, data: bytes) -> None:

@@ -37,7 +37,9 @@ def three_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def read(path: Path, count: int, since: float | None = None, room: int = 32 * 1024 * 1024) -> range:
     """The numbers of the lines that are read, which have to be without gaps."""
-    numbers = [int(line.split(" ")[1]) for line in read_last(rotation.open_all(path), count, since, room)]
+    lines = read_last(rotation.open_all(path), count, since, room)
+    assert all(moment_of(line) for line in lines)
+    numbers = [int(line.split(" ")[1]) for line in lines]
     found = range(numbers[0], numbers[-1] + 1) if numbers else range(0)
     assert numbers == list(found)
     return found

@@ -202,6 +202,8 @@ async def test_the_compressor_takes_what_an_earlier_herdd_left(tmp_path: Path) -
     async with trio.open_nursery() as nursery:
         nursery.start_soon(compressor.run)
         await file.idle.wait()
+        with trio.fail_after(20):
+            await trio.testing.wait_all_tasks_blocked()
         assert names(tmp_path) == ["web.log", "web.log.1.gz", "web.log.2.gz", "web.log.3.gz"]
         # Later it is ready for more.
         file.idle = trio.Event()
@@ -211,6 +213,26 @@ async def test_the_compressor_takes_what_an_earlier_herdd_left(tmp_path: Path) -
         nursery.cancel_scope.cancel()
     assert names(tmp_path) == ["web.log", *(f"web.log.{number}.gz" for number in range(1, 5))]
     assert len(content(file.path).splitlines()) == 25
+
+
+def test_what_a_crash_left_unfinished_is_removed_with_the_first_line(tmp_path: Path) -> None:
+    (tmp_path / "web.log.gz.new").touch()
+    LogFile(tmp_path / "web.log", RotationPolicy()).append([numbered(1)])
+    assert names(tmp_path) == ["web.log"]
+
+
+def test_compression_can_be_broken_off(tmp_path: Path) -> None:
+    file = LogFile(tmp_path / "web.log", RotationPolicy(size=1))
+    file.append([numbered(20_000), numbered(1)])
+    pieces = iter(range(2))
+
+    def check() -> None:
+        if next(pieces, None) is None:
+            raise Crash
+
+    with pytest.raises(Crash):
+        file.compress_one(check)
+    assert names(tmp_path) == ["web.log", "web.log.1"]
 
 
 async def test_the_compressor_ends_within_a_file(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -18,9 +19,12 @@ import psutil
 import pytest
 import trio
 import trio.lowlevel
+from trio.testing import wait_all_tasks_blocked
 
 from herd.core.service import Program
-from herd.daemon.process import MARK, Identity, NoIdentity, Process, become_subreaper, identity, reap_orphans, spawn
+from herd.daemon.census import MARK
+from herd.daemon.identity import Identity, NoIdentity, identity
+from herd.daemon.process import Process, become_subreaper, reap_orphans, spawn
 
 is_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes users")
 
@@ -46,12 +50,18 @@ def program(script: str, **keys: Any) -> Program:
 async def running(what: Program) -> AsyncIterator[Process]:
     """The program; ended at once if the test has not seen to it."""
     process = await trio.to_thread.run_sync(spawn, "web", what, identity(what))
+    async with attended(process):
+        yield process
+
+
+@asynccontextmanager
+async def attended(process: Process) -> AsyncIterator[Process]:
     try:
         with trio.fail_after(20):
             yield process
     finally:
         process.signal(SIGKILL)
-        if not process._reaped:
+        if not process.collected:
             await process.wait()
         await process.wait_cleared()
         process.close()
@@ -267,3 +277,120 @@ async def reap_all_the_time() -> None:
     while True:
         reap_orphans()
         await trio.lowlevel.checkpoint()
+
+
+async def test_which_processes_are_the_services() -> None:
+    script = "sleep 1000 & setsid --fork sh -c 'sleep 1001 & echo $!; wait' & wait"
+    async with running(program(script)) as process, running(program("echo here; exec sleep 1000")) as other:
+        assert await line(other) == "here"
+        below_orphan = int(await line(process))
+        found = process.pids()
+        assert {process.pid, below_orphan} < found
+        assert all(process.has(pid) for pid in found)
+        assert not any(process.has(pid) for pid in (other.pid, os.getpid(), os.getppid(), 1, 0, 2**22 + 1))
+        assert not any(other.has(pid) for pid in found)
+        process.signal(SIGKILL)
+        await process.wait()
+        await process.wait_cleared()
+        assert process.pids() == set()
+        assert not process.has(process.pid)
+
+
+async def test_the_main_process_that_a_daemon_leaves_is_adopted() -> None:
+    # The last of a double fork: no leader of its group. It ends with 5 by TERM.
+    daemon = "trap 'exit 5' TERM; echo $$; while :; do sleep 1000 & wait; done"
+    script = "setsid sh -c '(exec sh -c \"$DAEMON\") & exit 0'; exit 0"
+    async with running(program(script, environment={"DAEMON": daemon})) as process:
+        first, main = process.pid, int(await line(process))
+        assert (await process.wait()).code == 0
+        await process.adopt(main)
+        assert (process.pid, process.collected, process.has(main), process.has(first)) == (main, False, True, False)
+        process.signal(SIGTERM)
+        ending = await process.wait()
+        assert (ending.code, ending.signal) == (5, None)
+        await process.wait_cleared()
+
+
+# As setproctitle(3bsd) does: /proc/PID/environ shows this memory.
+OVERWRITE = """
+import os, signal, sys
+if os.fork():
+    os._exit(0)
+os.setsid()
+begin, end = map(int, open("/proc/self/stat").read().rpartition(")")[2].split()[47:49])
+with open("/proc/self/mem", "r+b", 0) as memory:
+    memory.seek(begin)
+    memory.write(b"\\0" * (end - begin))
+print(os.getpid(), flush=True)
+signal.pause()
+"""
+
+
+async def test_a_daemon_that_overwrites_its_environment_may_be_adopted() -> None:
+    what = Program((sys.executable, "-c", OVERWRITE))
+    async with running(what) as process, running(program("setsid --fork sleep 1000; echo; exec sleep 1001")) as other:
+        main, uid = int(await line(process)), os.geteuid()
+        await line(other)
+        assert (await process.wait()).code == 0
+        assert not process.has(main)
+        assert process.may_adopt(main, uid)
+        assert not process.may_adopt(main, uid + 1)
+        # What is another service's, or nobody's, is not for it.
+        for pid in (*other.pids(), os.getpid(), os.getppid(), 2**22 + 1):
+            assert not process.may_adopt(pid, uid)
+        await process.adopt(main)
+        assert process.has(main)
+        assert not other.may_adopt(main, uid)
+
+
+async def test_an_adopted_process_is_no_orphan_any_more() -> None:
+    async with running(program("setsid --fork sh -c 'echo $$; exec sleep 1000'; exit 0")) as process:
+        main = int(await line(process))
+        await process.wait()
+        await process.adopt(main)
+        os.kill(main, SIGKILL)
+        os.waitid(os.P_PID, main, os.WEXITED | os.WNOWAIT)
+        reap_orphans()
+        assert (await process.wait()).signal == SIGKILL
+
+
+async def test_what_cannot_be_adopted() -> None:
+    script = "setsid --fork sh -c 'sleep 1000 & echo $!; wait'; exit 0"
+    async with running(program(script)) as process:
+        below = int(await line(process))
+        await process.wait()
+        before = set(os.listdir("/proc/self/fd"))
+        for pid in (os.getppid(), 2**22 + 1):
+            with pytest.raises(ProcessLookupError):
+                await process.adopt(pid)
+        # As long as its parent lives.
+        with trio.CancelScope() as waiting:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(process.adopt, below)
+                await wait_all_tasks_blocked()
+                assert nursery.child_tasks
+                waiting.cancel()
+        assert process.collected
+        assert set(os.listdir("/proc/self/fd")) == before
+
+
+async def test_a_main_process_behind_the_gate_is_the_program_itself() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        what = program("echo $$ $LISTEN_PID $A $HERD_SERVICE; exec sleep 1000", resource_limits={"core": (0, 0)})
+        extra = {"LISTEN_FDS": "1", "A": "extra", "HERD_SERVICE": "not so"}
+        process = await trio.to_thread.run_sync(spawn, "web", what, identity(what), extra, (listening.fileno(),))
+        async with attended(process):
+            assert (await line(process)).split() == [str(process.pid)] * 2 + ["extra", "web"]
+            process.signal(SIGTERM)
+            assert (await process.wait()).signal == SIGTERM
+
+
+async def test_a_program_with_limits_that_ends_at_once_is_not_taken_for_an_orphan() -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reap_all_the_time)
+        for _ in range(10):
+            async with running(program("exit 3", resource_limits={"core": (0, 0)})) as process:
+                assert (await process.wait()).code == 3
+            with pytest.raises(OSError, match="resource limit"):
+                spawn("web", program("exit 3", resource_limits={"core": (1, 0)}), Identity("me", 0, 0, (), "/"))
+        nursery.cancel_scope.cancel()

@@ -21,6 +21,7 @@ from trio.testing import wait_all_tasks_blocked
 from varlink.scanner import Interface
 
 from herd.core.protocol import MAX_CALL, Call, encode_reply
+from herd.daemon.factbook import Factbook
 from herd.daemon.remembered import DisabledNames
 from herd.daemon.server import Connection
 from herd.daemon.supervisor import Supervisor
@@ -82,6 +83,13 @@ def test_facts_are_what_the_interface_says(daemon: Daemon) -> None:
         ("Watch", {}, f"{VARLINK}.ExpectedMore", {}),
         ("Log", {"follow": True}, f"{VARLINK}.ExpectedMore", {}),
         ("Log", {"lines": -1}, f"{VARLINK}.InvalidParameter", {"parameter": "lines"}),
+        ("Log", {"lines": 100_001}, f"{VARLINK}.InvalidParameter", {"parameter": "lines"}),
+        ("Log", {"sinceUSec": -1}, f"{VARLINK}.InvalidParameter", {"parameter": "sinceUSec"}),
+        ("Log", {"sinceUSec": 10**400}, f"{VARLINK}.InvalidParameter", {"parameter": "sinceUSec"}),
+        ("Log", {"services": "web"}, f"{VARLINK}.InvalidParameter", {"parameter": "services"}),
+        ("Log", {"services": [5]}, f"{VARLINK}.InvalidParameter", {"parameter": "services"}),
+        ("Log", {"services": ["web"], "service": "web"}, f"{VARLINK}.InvalidParameter", {"parameter": "services"}),
+        ("Log", {"all": True, "service": "web"}, f"{VARLINK}.InvalidParameter", {"parameter": "services"}),
         ("Log", {"lines": True}, f"{VARLINK}.InvalidParameter", {"parameter": "lines"}),
         ("Status", {"service": 5}, f"{VARLINK}.InvalidParameter", {"parameter": "service"}),
         ("Perform", {"service": "web"}, f"{VARLINK}.InvalidParameter", {"parameter": "action"}),
@@ -112,6 +120,7 @@ def test_texts_that_no_file_and_no_bus_could_have(daemon: Daemon, method: str, k
         ("Perform", {"action": "fly", "service": "web"}, "NoSuchAction"),
         ("Perform", {"action": "start", "service": "web", "arguments": ["now"]}, "WrongUsage"),
         ("Log", {"service": "wbe"}, "NoSuchService"),
+        ("Log", {"services": ["web", "wbe"]}, "NoSuchService"),
     ],
 )
 def test_errors_of_our_own_have_a_sentence(daemon: Daemon, method: str, parameters: dict[str, Any], error: str) -> None:
@@ -153,9 +162,8 @@ async def test_a_reply_that_is_broken_off_does_not_garble_the_next(tmp_path: Pat
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4608)
     call, replies = Call("a.b.C", {}), [encode_reply({"text": letter * 100_000}) for letter in "ab"]
     async with trio.SocketStream(ours) as stream, trio.SocketStream(theirs) as client:
-        connection = Connection(
-            stream, Supervisor((), tuple, tmp_path, tmp_path, DisabledNames(tmp_path / "disabled.json"), print)
-        )
+        disabled = DisabledNames(tmp_path / "disabled.json")
+        connection = Connection(stream, Supervisor((), tuple, tmp_path, tmp_path, disabled, print), Factbook())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(connection._send, call, replies[0])
             await wait_all_tasks_blocked()

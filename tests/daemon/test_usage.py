@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 from herd.daemon.sockets import listeners, listening, owners
 from herd.daemon.usage import usage
-from support import short_directory
+from support import herdd, program, short_directory
 
 MIB = 1 << 20
 
@@ -107,3 +108,15 @@ def test_who_holds_a_socket() -> None:
         assert owners({inode}) == {inode: os.getpid()}
         assert listeners(os.getpid())[inode].uid == os.geteuid()
     assert owners({inode}) == {}
+
+
+def test_status_says_what_a_service_uses_and_where_it_listens() -> None:
+    server = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname(), flush=True); "
+    with herdd(program("web", [sys.executable, "-c", server + "time.sleep(1000)"], ready={"line": "127"})) as daemon:
+        daemon.until_status("web", "running")
+        port = daemon.herd("log", "web").stdout.split()[-1].rstrip(")")
+        told = daemon.herd("status", "web").stdout
+        assert f"  Listening on: 127.0.0.1:{port}\n" in told
+        facts = json.loads(daemon.herd("--json", "status", "web").stdout)
+        assert (facts["listening"], facts["processes"]) == ([f"127.0.0.1:{port}"], 1)
+        assert facts["memoryBytes"] > 1_000_000

@@ -41,7 +41,9 @@ def daemon() -> Iterator[Daemon]:
         ("stop idle", 0), ("start broken", 1), ("start web now", 2), ("-n many log web", 2), ("-n 5 status", 2),
         ("-f status web", 2), ("--socket", 2), ("status idle", 3), ("status wbe", 4), ("fly web", 4), ("fly", 4),
         ("web start", 4), ("web", 4), ("doc web fly", 4), ("log wbe", 4), ("watch wbe", 4), ("log web now", 4),
-        ("--josn status", 2),
+        ("--josn status", 2), ("log web idle", 0), ("log web wbe", 4), ("--all log", 0), ("--all log web", 2),
+        ("--all status", 2), ("--since 1h status", 2), ("--since 1h log web", 0), ("--since then log", 2),
+        ("-n 0 status", 2), ("watch web now", 2),
     ],
 )  # fmt: skip
 def test_exit_status(daemon: Daemon, words: str, status: int) -> None:
@@ -159,7 +161,28 @@ def test_log(daemon: Daemon) -> None:
     assert bodies("log", "-n", "1", "http") == ["ready"]
     assert "listens on" in daemon.herd("log", "-n", "1000").stdout
     lines = [json.loads(line) for line in daemon.herd("--json", "log", "web", "-n", "2").stdout.splitlines()]
-    assert [line["line"].split(" ", 1)[1] for line in lines] == ["line 5", "ready"]
+    assert [(line["service"], line["line"].split(" ", 1)[1]) for line in lines] == [("web", "line 5"), ("web", "ready")]
+
+
+def test_log_of_several(daemon: Daemon) -> None:
+    lines = daemon.herd("log", "web", "root", "-n", "1000").stdout.splitlines()
+    assert {line.split(": ")[0] for line in lines} == {"web", "root"}
+    assert [line.split(": ")[1].split(" ")[0] for line in lines] == sorted(
+        line.split(": ")[1].split(" ")[0] for line in lines
+    )
+    assert {line.split(": ")[0] for line in daemon.herd("log", "--all", "-n", "1000").stdout.splitlines()} >= {
+        "web",
+        "root",
+    }
+
+
+def test_log_since(daemon: Daemon) -> None:
+    assert len(daemon.herd("log", "web", "--since", "1d").stdout.splitlines()) >= 6
+    assert len(daemon.herd("log", "web", "--since", "1d", "-n", "2").stdout.splitlines()) == 2
+    assert daemon.herd("log", "web", "--since", "2999-01-01").stdout == ""
+    assert daemon.herd("log", "web", "--since", "soon").stderr == (
+        "herd: cannot read the time 'soon'; try 10m, 2h or 3d (ago), 10:00 (today), 2026-11-21 or '2026-11-21 10:00'\n"
+    )
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])

@@ -6,7 +6,7 @@ A fake process does what its script says: it prints what a test lets it print, a
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
@@ -21,8 +21,9 @@ from herd.core.lifecycle import State
 from herd.core.service import Program, Service
 from herd.daemon.controller import Controller
 from herd.daemon.host import ServiceHost
+from herd.daemon.identity import Identity
 from herd.daemon.log import ServiceLog
-from herd.daemon.process import Identity, Process
+from herd.daemon.process import Process
 
 NOBODY = Identity("nobody", 65534, 65534, (), "/")
 _PIDS = itertools.count(1000)
@@ -114,7 +115,7 @@ class FakeSurroundings:
             raise self.prepare_error
         return NOBODY
 
-    async def spawn(self, service: Service, who: Identity) -> Process:
+    async def spawn(self, service: Service, who: Identity, extra: dict[str, str], sockets: Sequence[int]) -> Process:
         # Like a thread that is not abandoned.
         with trio.CancelScope(shield=True):
             await self.may_spawn.wait()

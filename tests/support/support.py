@@ -26,7 +26,8 @@ from typing import Any, Self
 import psutil
 
 from herd.core.protocol import MAX_REPLY, Call, FrameBuffer
-from herd.daemon.process import MARK, become_subreaper
+from herd.daemon.census import MARK
+from herd.daemon.process import become_subreaper
 
 # As long as any single wait may take; a machine under load needs more than a quiet one.
 PATIENCE = 30.0
@@ -251,6 +252,8 @@ def herdd(config: str, *options: str, directory: Path | None = None, ends: bool 
             _end_at_once(daemon)
             error.add_note("herdd said:\n" + "\n".join(daemon.lines[-30:]))
             raise
+        finally:
+            _collect()
 
 
 def _lives(process: psutil.Process) -> bool:
@@ -274,6 +277,14 @@ def _marked_children() -> list[psutil.Process]:
             if MARK in child.environ():
                 found.append(child)
     return found
+
+
+def _collect() -> None:
+    """Let no ended process of a herdd that was killed lie about in the process table: we are its parent now."""
+    for child in psutil.Process().children():
+        with suppress(psutil.Error, ChildProcessError):
+            if child.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(child.pid, os.WNOHANG)
 
 
 def _end_at_once(daemon: Daemon) -> None:

@@ -133,9 +133,10 @@ class Cleared:
 
 @frozen
 class TimerFired:
-    """The service's timer ran out."""
+    """The service's timer ran out; `detail` says what a start still waited for, as the end of a sentence."""
 
     timer: Timer
+    detail: str = ""
 
 
 @frozen
@@ -230,7 +231,7 @@ class AnswerStop:
 
 @frozen
 class LoseDependents:
-    """Tell the dependents that their requirement ended unasked."""
+    """Tell the dependents that their requirement has gone."""
 
     returns: bool
 

@@ -127,7 +127,7 @@ def _begin(state: State, policy: Policy, *, asked: bool) -> Step:
 
 def _leave(state: State, policy: Policy, *effects: Effect) -> Step:
     """Towards STOPPED: end what runs, with the grace period."""
-    going = evolve(state, status=Status.STOPPING)
+    going = evolve(state, status=Status.STOPPING, running_since=None)
     return going, (*effects, Terminate(), SetTimer(Timer.GRACE, policy.grace_period))
 
 
@@ -141,6 +141,9 @@ def _start_stopped(state: State, event: Event, policy: Policy, now: float) -> St
         return state, (AnswerStart(Failure(Stage.RESPAWN, "it is disabled; enable it first")),)
     if event.asked:
         state = evolve(state, attempts=0, respawn_history=())
+    elif state.respawn_at is not None:
+        # Whoever brought this is answered with the respawn, which keeps its delay and is counted.
+        return state, ()
     return _begin(state, policy, asked=event.asked)
 
 
@@ -177,7 +180,8 @@ def _stop_starting(state: State, event: Event, policy: Policy, now: float) -> St
 
 
 def _stop_running(state: State, event: Event, policy: Policy, now: float) -> Step:
-    return _leave(evolve(state, respawn_history=(), attempts=0), policy)
+    """Dependents were stopped before; one that somebody started again meanwhile goes, too."""
+    return _leave(evolve(state, respawn_history=(), attempts=0), policy, LoseDependents(returns=False))
 
 
 def _stop_stopping(state: State, event: Event, policy: Policy, now: float) -> Step:
@@ -187,7 +191,7 @@ def _stop_stopping(state: State, event: Event, policy: Policy, now: float) -> St
 
 
 def _hurry(state: State, event: Event, policy: Policy, now: float) -> Step:
-    ending = evolve(state, status=Status.STOPPING, starts_again=False, respawns=False)
+    ending = evolve(state, status=Status.STOPPING, running_since=None, starts_again=False, respawns=False)
     return ending, (CancelStart(), ClearTimer(), _STOPPED_MEANWHILE, Kill())
 
 
@@ -225,6 +229,9 @@ def _cleared_running(state: State, event: Event, policy: Policy, now: float) -> 
 
 
 def _ready(state: State, event: Event, policy: Policy, now: float) -> Step:
+    if state.pid is None and not policy.on_demand:
+        # The last word of a start before this one, whose program ended meanwhile.
+        return state, ()
     return evolve(state, status=Status.RUNNING, running_since=now), (ClearTimer(), AnswerStart(None))
 
 
@@ -245,6 +252,8 @@ def _start_timed_out(state: State, event: Event, policy: Policy, now: float) -> 
     if event.timer is not Timer.START:
         return state, ()
     reason = f"it was not ready after {policy.start_timeout:g} seconds"
+    if event.detail:
+        reason += f": {event.detail}"
     return _fail(state, policy, Failure(Stage.READINESS, reason))
 
 
@@ -311,7 +320,7 @@ def _timer_stopping(state: State, event: Event, policy: Policy, now: float) -> S
 
 
 def _cleared(state: State, event: Event, policy: Policy, now: float) -> Step:
-    stopped = evolve(state, status=Status.STOPPED, pid=None, running_since=None)
+    stopped = evolve(state, status=Status.STOPPED, pid=None)
     if state.starts_again and state.enabled:
         begun, effects = _begin(stopped, policy, asked=state.asked)
         return begun, (AnswerStop(), *effects)
@@ -385,11 +394,11 @@ TABLE: dict[tuple[Status, type[Event]], Handler | Ignored | Refused] = {
     (_B, Spawned): _spawned,
     (_R, Spawned): _spawned_running,
     (_E, Spawned): _spawned,
-    (_S, Ready): _NO_PROCESS,
+    (_S, Ready): _LATE,
     (_B, Ready): _ready,
     (_R, Ready): Refused("a start is ready once"),
     (_E, Ready): _LATE,
-    (_S, Failed): _NO_PROCESS,
+    (_S, Failed): _LATE,
     (_B, Failed): _failed,
     (_R, Failed): Refused("a start that was ready cannot fail"),
     (_E, Failed): _LATE,

@@ -228,6 +228,11 @@ class Service:
         return self.provision[0]
 
     @property
+    def is_on_demand(self) -> bool:
+        """Whether its process comes and goes while it runs."""
+        return self.schedule is not None or (bool(self.endpoints) and self.lazy)
+
+    @property
     def is_ready_at_once(self) -> bool:
         """Whether it runs as soon as its program was executed."""
         return self.readiness is None and self.setup is None and self.bus_path is None and not self.one_shot

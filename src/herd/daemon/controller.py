@@ -72,7 +72,7 @@ class Controller:
             service.start_timeout,
             service.grace_period,
             one_shot=service.one_shot,
-            on_demand=service.schedule is not None,
+            on_demand=service.is_on_demand,
             is_timer=service.schedule is not None,
         )
         self.runner = Runner(service, self.log, self._around, self.post, self._nursery)
@@ -174,6 +174,8 @@ class Controller:
             self._around.changed(self, before)
         for effect in effects:
             await self._perform(effect)
+        if self.state.status is Status.STOPPED and self.state.respawn_at is None:
+            await self.runner.release()
         if self.state.status is Status.STOPPED and before.status is not Status.STOPPED:
             self._around.stopped(self)
 
@@ -222,7 +224,7 @@ class Controller:
             await trio.sleep(delay)
             # Fired or replaced, never both: a timer that was replaced meanwhile says nothing.
             if scope is self._timer and not scope.cancel_called:
-                self.post(events.TimerFired(timer))
+                self.post(events.TimerFired(timer, self.runner.unready_because))
 
     async def _signal(self, number: Signals) -> None:
         # What runs on demand must not begin another run.

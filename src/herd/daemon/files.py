@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Not blocking: to open a FIFO must not wait for its writer.
+_READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _MAX_LINKS = 40
 
 
@@ -70,6 +72,22 @@ def _is_ours(name: str, directory: int) -> bool:
     return parent.st_uid in trusted and entry.st_uid in trusted and not writable
 
 
+def is_guarded(directory: Path) -> bool:
+    """Whether only root and we can say what bears a name in it, or in any directory on the way. Raises OSError."""
+    trusted = (0, os.geteuid())
+    for place in (directory, *directory.parents):
+        found = os.lstat(place)
+        if found.st_uid not in trusted:
+            return False
+        if stat.S_ISLNK(found.st_mode):
+            if not is_guarded(place.parent / os.readlink(place)):
+                return False
+        elif found.st_mode & 0o022 and (place == directory or not found.st_mode & stat.S_ISVTX):
+            # On the way, a sticky one keeps the entries of others from those who share it.
+            return False
+    return True
+
+
 def make_directory(path: Path, mode: int, uid: int, gid: int) -> None:
     """The directory with that owner and mode; parents that are missing become ours, open to pass through."""
     if not path.parent.exists():
@@ -114,8 +132,29 @@ def remove_file(path: Path) -> None:
 
 def read_file(path: Path, limit: int) -> bytes:
     """A regular file's bytes. Raises OSError, EFBIG for more than `limit` bytes."""
-    # Not blocking: to open a FIFO must not wait for its writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    return _content(os.open(path, _READING), path, limit)
+
+
+def read_guarded(path: Path, limit: int) -> bytes:
+    """As read_file(), where others may have laid links: theirs are refused (ELOOP), ours and root's followed."""
+    for _ in range(_MAX_LINKS):
+        with opened_directory(path.parent) as parent:
+            if not (_is_link(path.name, parent) and _is_ours(path.name, parent)):
+                return _content(_open_entry(path, parent), path, limit)
+            path = path.parent / os.readlink(path.name, dir_fd=parent)
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+
+
+def _open_entry(path: Path, parent: int) -> int:
+    try:
+        return os.open(path.name, _READING | os.O_NOFOLLOW, dir_fd=parent)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "a symbolic link that is not followed", str(path)) from error
+        raise
+
+
+def _content(descriptor: int, path: Path, limit: int) -> bytes:
     with open(descriptor, "rb") as file:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):

@@ -11,7 +11,7 @@ import trio
 from herd.core.errors import HerdError
 from herd.core.service import Bus
 from herd.daemon import files
-from herd.daemon.process import Identity
+from herd.daemon.identity import Identity
 
 T = TypeVar("T")
 

@@ -208,11 +208,11 @@ class ServiceLog:
                 self._followers.add(follower)
             with trio.CancelScope(shield=True):
                 files = await self._in_thread(self._open_all, pending)
-        if not files:
-            return not_before(recent[-count:] if count else [], since)
-        # It closes the files, so it has to begin.
-        with trio.CancelScope(shield=True):
-            lines = await trio.to_thread.run_sync(read_last, files, count, since, room, limiter=self.readers)
+        lines = not_before(recent[-count:] if count else [], since)
+        if files:
+            # It closes the files, so it has to begin.
+            with trio.CancelScope(shield=True):
+                lines = await trio.to_thread.run_sync(read_last, files, count, since, room, limiter=self.readers)
         return lines
 
     def _open_all(self, pending: list[Block]) -> list[OpenFile]:

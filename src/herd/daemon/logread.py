@@ -11,7 +11,7 @@ import os
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import BinaryIO
 
 from herd.daemon.lines import STAMP_LENGTH, moment_of, readable
@@ -28,16 +28,17 @@ def read_last(files: Iterable[OpenFile], count: int, since: float | None = None,
     `since` is in seconds since the epoch. Closes the files.
     """
     found: list[list[str]] = []
-    for each in files:
-        with os.fdopen(each.descriptor, "rb", buffering=0) as file:
+    with ExitStack() as stack:
+        opened = [(stack.enter_context(os.fdopen(each.descriptor, "rb", buffering=0)), each) for each in files]
+        for file, each in opened:
             if count <= 0 or room <= 0:
-                continue
+                break
             pieces = _packed_end(file, count, room) if each.packed else _end(file, each.size, count, since, room)
-        lines = [readable(line) for line in _whole_lines(pieces)[-count:]]
-        found.append(not_before(lines, since))
-        # Before a line that is too old there are only older ones.
-        count = count - len(lines) if len(found[-1]) == len(lines) else 0
-        room -= sum(map(len, pieces))
+            lines = [readable(line) for line in _whole_lines(pieces)[-count:]]
+            found.append(not_before(lines, since))
+            # Before a line that is too old there are only older ones.
+            count = count - len(lines) if len(found[-1]) == len(lines) else 0
+            room -= sum(map(len, pieces))
     return [line for lines in reversed(found) for line in lines]
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from herd.core.diagnosis import Denied, Missing, Part
 from herd.core.service import MakeDirectory, Program, Service, WriteFile
-from herd.daemon import process
-from herd.daemon.process import Identity, NoIdentity, identity
+from herd.daemon.execution import PATH
+from herd.daemon.identity import Identity, NoIdentity, identity
 from herd.daemon.users import user_name
 
 # As much of a script's first line as the kernel reads.
@@ -87,7 +87,7 @@ def _path(program: Program) -> Path | None:
     word = program.command[0]
     if "/" in word:
         return program.directory / word
-    places = program.environment.get("PATH", process._PATH)
+    places = program.environment.get("PATH", PATH)
     # One that none but others may execute is there all the same.
     found = shutil.which(word, os.F_OK, places)
     return Path(found) if found else None

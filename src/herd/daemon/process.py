@@ -9,73 +9,28 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import grp
 import math
 import os
-import pwd
 import secrets
 import stat
-import subprocess
 import threading
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from signal import Signals, pidfd_send_signal
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
 from herd.core.events import Ending
 from herd.core.service import Program
+from herd.daemon.census import MARK, Census, living_parent, mark_of, marked, members
+from herd.daemon.execution import environment_of, execute, output_pipe
+from herd.daemon.identity import Identity
 
-MARK = "HERD_INVOCATION"
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PR_SET_CHILD_SUBREAPER = 36
 # Seconds for which a look at the processes is new enough to send signals by.
 _RECENT = 0.01
-
-
-class NoIdentity(Exception):
-    """There is no such user or group, or herdd may not become it; the text is the end of a sentence."""
-
-
-@frozen
-class Identity:
-    """Whom a program runs as, looked up."""
-
-    user: str
-    uid: int
-    gid: int
-    groups: tuple[int, ...]
-    home: str
-
-
-def identity(program: Program) -> Identity:
-    """The program's user and groups. Raises NoIdentity. Blocks: it may ask a network."""
-    entry = _user(program.user)
-    group = _group(program.group) if program.group else entry.pw_gid
-    extra = tuple(_group(name) for name in program.supplementary_groups)
-    return Identity(entry.pw_name, entry.pw_uid, group, extra, entry.pw_dir)
-
-
-def _user(name: str | None) -> pwd.struct_passwd:
-    if name is None:
-        uid = os.geteuid()
-        with suppress(KeyError):
-            return pwd.getpwuid(uid)
-        return pwd.struct_passwd((str(uid), "", uid, os.getegid(), "", "/", ""))
-    try:
-        return pwd.getpwnam(name)
-    except KeyError:
-        create = f"useradd --system --user-group --shell /usr/sbin/nologin {name}"
-        raise NoIdentity(f"there is no user {name}; create it with: {create}") from None
-
-
-def _group(name: str) -> int:
-    try:
-        return grp.getgrnam(name).gr_gid
-    except KeyError:
-        raise NoIdentity(f"there is no group {name}; create it with: groupadd --system {name}") from None
 
 
 def become_subreaper() -> None:
@@ -107,6 +62,7 @@ class _Awaited:
 
 
 _AWAITED = _Awaited()
+_CENSUS = Census(_AWAITED.pids)
 
 
 @define
@@ -122,6 +78,11 @@ class Process:
     _signal: Signals | None = None
     _reaped: bool = False
     _members: dict[int, int] = field(factory=dict)
+
+    @property
+    def collected(self) -> bool:
+        """Whether wait() has returned."""
+        return self._reaped
 
     async def wait(self) -> Ending:
         """How it ended, as soon as it has."""
@@ -157,6 +118,10 @@ class Process:
             _send(self._pidfd, number)
         if self._reaped or not self._is_child:
             return set()
+        if _group_of(self.pid) != self.pid:
+            # One that was adopted may be in the group of a process that has ended.
+            _send(self._pidfd, number)
+            return set()
         group = {pid for pid in self._members if _group_of(pid) == self.pid}
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
@@ -174,6 +139,73 @@ class Process:
             pid, descriptor = next(iter(self._members.items()))
             await trio.lowlevel.wait_readable(descriptor)
             os.close(self._members.pop(pid))
+
+    async def adopt(self, pid: int) -> None:
+        """Take a process of the service for its main one, once the one before was collected: wait() is then its.
+
+        Waits until herdd is its parent, for only then is its ending told; to be cancelled at a time limit.
+        Raises ProcessLookupError if it is not, or no longer, the service's.
+        """
+        assert self._reaped
+        # From here on reap_orphans() leaves it.
+        _AWAITED.pids.add(pid)
+        try:
+            descriptor = os.pidfd_open(pid)
+            try:
+                await self._orphaned(pid)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        except BaseException:
+            _AWAITED.pids.discard(pid)
+            raise
+        os.close(self._pidfd)
+        if known := self._members.pop(pid, None):
+            os.close(known)
+        self.pid, self._pidfd, self._reaped = pid, descriptor, False
+
+    async def _orphaned(self, pid: int) -> None:
+        """Wait for the end of every parent that the process has before herdd."""
+        while (parent := living_parent(pid)) != os.getpid():
+            if parent is None or not self.has(pid):
+                raise ProcessLookupError(errno.ESRCH, "it is no process of the service", str(pid))
+            with suppress(ProcessLookupError):
+                descriptor = os.pidfd_open(parent)
+                try:
+                    await trio.lowlevel.wait_readable(descriptor)
+                finally:
+                    os.close(descriptor)
+
+    def pids(self) -> set[int]:
+        """Every living process of the service. Reads /proc: call it in a thread."""
+        found = members(self.pid, self.mark, Census().children(-math.inf))
+        return found if self._reaped else found | {self.pid}
+
+    def has(self, pid: int) -> bool:
+        """Whether the process is the service's: its main process, below that, or below an orphan of its."""
+        place = pid
+        while parent := living_parent(place):
+            if place == self.pid and not self._reaped:
+                return True
+            if parent == os.getpid():
+                return mark_of(place) == self.mark
+            place = parent
+        # One on the way has ended: what is below it has another parent now.
+        return parent is None and place != pid and self.has(pid)
+
+    def may_adopt(self, pid: int, uid: int) -> bool:
+        """Whether a pid file of the service's may name this process: it is the service's, or has hidden whose it is.
+
+        Daemons that show their state in the process list (setproctitle) write it over their environment, the mark with
+        it. It counts if it is herdd's orphan, hence some service's, and that user's, who could signal it anyway.
+        """
+        if self.has(pid):
+            return True
+        with suppress(OSError):
+            orphan = living_parent(pid) == os.getpid() and pid not in _AWAITED.pids
+            # The directory of a process in /proc is its effective user's.
+            return orphan and os.stat(f"/proc/{pid}").st_uid == uid and mark_of(pid) is None
+        return False
 
     def close(self) -> None:
         """Let go of every descriptor."""
@@ -207,97 +239,36 @@ def _send(descriptor: int, number: Signals) -> None:
         pidfd_send_signal(descriptor, number)
 
 
-class _Census:
-    """The living processes by their parent, without those that services await: whose children those are is known.
-
-    Who asks says from when on it has to be: many services that end together need not look at every process each.
-    """
-
-    def __init__(self) -> None:
-        self._taken = -math.inf
-        self._children: dict[int, list[int]] = {}
-
-    def children(self, since: float) -> dict[int, list[int]]:
-        """As they were at some moment after `since` (time.monotonic)."""
-        if self._taken <= since:
-            self._taken = time.monotonic()
-            self._children = {}
-            for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
-                if pid not in _AWAITED.pids and (parent := _living_parent(pid)):
-                    self._children.setdefault(parent, []).append(pid)
-        return self._children
-
-
-_CENSUS = _Census()
-
-
-def _living_parent(pid: int) -> int | None:
-    """The parent of a process, unless it has ended."""
-    # PID (COMMAND) STATE PARENT …, where the command may have anything in it.
-    state, parent = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split(maxsplit=2)[:2] or (b"X", b"0")
-    return None if state in b"ZX" else int(parent)
-
-
-def members(pid: int, mark: str, children: dict[int, list[int]]) -> set[int]:
-    """The living processes below `pid`, and orphans of ours that bear `mark` with all below them."""
-    found = {orphan for orphan in children.get(os.getpid(), []) if _has_mark(orphan, mark)}
-    waiting = [pid, *found]
-    while waiting:
-        below = children.get(waiting.pop(), [])
-        waiting += below
-        found.update(below)
-    return found
-
-
-def _has_mark(pid: int, mark: str) -> bool:
-    return mark_of(pid) == mark
-
-
-def mark_of(pid: int) -> str | None:
-    """The mark in a process's environment; None for one that is gone, another user's or nobody's."""
-    for entry in _read(f"/proc/{pid}/environ").split(b"\0"):
-        name, _, value = entry.partition(b"=")
-        if name == MARK.encode():
-            return value.decode("ascii", "replace")
-    return None
-
-
-def marked(marks: Container[str]) -> dict[int, str]:
-    """The living processes of the whole machine that bear one of the marks, by pid. Reads all of /proc."""
-    found = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdecimal() and (mark := mark_of(int(entry))) is not None and mark in marks:
-            found[int(entry)] = mark
-    return found
-
-
 def reclaim(pid: int, descriptor: int, mark: str) -> Process:
     """A process that an earlier herdd started, by its pidfd; its output is read on. Raises OSError."""
     output = os.open(f"/proc/{pid}/fd/1", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISFIFO(os.fstat(output).st_mode):
         os.close(output)
         raise OSError(errno.ENXIO, "its output is no pipe")
-    is_child = _living_parent(pid) == os.getpid()
+    is_child = living_parent(pid) == os.getpid()
     if is_child:
         _AWAITED.pids.add(pid)
     return Process(pid, output, descriptor, mark, is_child)
 
 
-def _read(path: str) -> bytes:
-    """A file of /proc; nothing of a process that has ended, or is not ours to read."""
-    with suppress(OSError), open(path, "rb", buffering=0) as file:
-        return file.read()
-    return b""
+def spawn(
+    service: str,
+    program: Program,
+    who: Identity,
+    extra: Mapping[str, str] | None = None,
+    sockets: Sequence[int] = (),
+) -> Process:
+    """Execute the program; `sockets` become its descriptors from 3 on, `extra` prevails in its environment.
 
-
-def spawn(service: str, program: Program, who: Identity) -> Process:
-    """Execute the program. Raises OSError. Blocks: call it in a thread, and keep what it returns."""
+    Raises OSError, ValueError for an environment file that cannot be read as one. Blocks: call it in a thread,
+    and keep what it returns.
+    """
     mark = secrets.token_hex(16)
-    reading, writing = os.pipe2(os.O_CLOEXEC)
-    os.set_blocking(reading, False)
+    environment = {**environment_of(program, who), **(extra or {}), "HERD_SERVICE": service, MARK: mark}
+    reading, writing = output_pipe(who)
     try:
         with _AWAITED.newcomer():
-            pid = _execute(program, who, _environment(service, program, who, mark), writing)
+            pid = execute(program, who, environment, writing, sockets)
             _AWAITED.pids.add(pid)
     except BaseException:
         os.close(reading)
@@ -305,35 +276,6 @@ def spawn(service: str, program: Program, who: Identity) -> Process:
     finally:
         os.close(writing)
     return Process(pid, reading, os.pidfd_open(pid), mark)
-
-
-def _execute(program: Program, who: Identity, environment: dict[str, str], output: int) -> int:
-    changes_user = os.geteuid() == 0
-    try:
-        child = subprocess.Popen(
-            program.command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd=program.directory,
-            env=environment,
-            start_new_session=True,
-            umask=program.umask,
-            user=who.uid if changes_user else None,
-            group=who.gid if changes_user else None,
-            extra_groups=who.groups if changes_user else None,
-        )
-    except ValueError as error:
-        # A NUL byte in a word, an = in the name of a variable.
-        raise OSError(errno.EINVAL, str(error), program.command[0]) from error
-    # The exit is ours to collect, by pidfd; Popen shall not try.
-    child.returncode = 0
-    return child.pid
-
-
-def _environment(service: str, program: Program, who: Identity, mark: str) -> dict[str, str]:
-    clean = {"PATH": _PATH, "LANG": "C.UTF-8", "HOME": who.home, "USER": who.user, "LOGNAME": who.user}
-    return {**clean, **program.environment, "HERD_SERVICE": service, MARK: mark}
 
 
 def reap_orphans() -> None:

@@ -18,6 +18,7 @@ from attrs import asdict, evolve, frozen
 
 from herd.core.service import Program
 from herd.daemon import process
+from herd.daemon.census import mark_of
 from herd.daemon.process import Process
 
 _MAX_RECORD = 64 * 1024
@@ -104,7 +105,7 @@ def reclaim(record: Record) -> Process | None:
     except OSError:
         return None
     # The pid is held now: what is read of it below is of the process that the descriptor means.
-    if start_time(record.pid) == record.start_time and process.mark_of(record.pid) == record.mark:
+    if start_time(record.pid) == record.start_time and mark_of(record.pid) == record.mark:
         with suppress(OSError):
             return process.reclaim(record.pid, descriptor, record.mark)
     os.close(descriptor)

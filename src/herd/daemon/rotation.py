@@ -12,6 +12,7 @@ import gzip
 import itertools
 import os
 import re
+import stat
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -129,7 +130,11 @@ def open_all(path: Path) -> list[OpenFile]:
     for each in (path, *(old for _, old in rotated(path))):
         with suppress(OSError):
             descriptor = os.open(each, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            opened.append(OpenFile(descriptor, os.fstat(descriptor).st_size, each.suffix == ".gz"))
+            info = os.fstat(descriptor)
+            if stat.S_ISREG(info.st_mode):
+                opened.append(OpenFile(descriptor, info.st_size, each.suffix == ".gz"))
+            else:
+                os.close(descriptor)
     return opened
 
 

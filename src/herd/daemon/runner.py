@@ -1,4 +1,4 @@
-"""What runs of one service: the stages of a start, its process, and the tasks that end with it.
+"""What runs of one service: the stages of a start, and what executes its program on demand.
 
 A controller (controller.py) decides when; nothing here knows a status. Everything that happens is posted as an event.
 A runner belongs to one definition: another definition of the service gets another runner, once nothing of this one is
@@ -7,9 +7,11 @@ left.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from signal import SIGKILL, Signals
@@ -20,15 +22,18 @@ import trio
 from herd.core import events
 from herd.core.errors import HerdError, StartFailed
 from herd.core.events import Event, Failure, Stage
-from herd.core.readiness import OutputLine
+from herd.core.readiness import Notification, PidFile
 from herd.core.schedule import Schedule
-from herd.core.service import Health, Service
+from herd.core.service import Service
+from herd.daemon import pidfile
+from herd.daemon.activation import activation_environment, open_sockets, remove_socket_files, wait_for_connection
+from herd.daemon.attendance import OUTPUT_LINES, Attendance
 from herd.daemon.host import ServiceHost
+from herd.daemon.identity import Identity, NoIdentity, identity
 from herd.daemon.log import ServiceLog
-from herd.daemon.process import Identity, NoIdentity, Process
+from herd.daemon.notify import NotifySocket
+from herd.daemon.process import Process
 
-# The lines of output that a caller of a failed start is shown (Pebble shows as many).
-OUTPUT_LINES = 20
 # A clock that is set meanwhile is noticed at the latest then. Seconds.
 _LONGEST_SLEEP = 3600.0
 
@@ -48,7 +53,7 @@ class Means(Protocol):
         """Look up the user and carry out the preparation. Raises OSError, NoIdentity."""
         ...
 
-    async def spawn(self, service: Service, who: Identity) -> Process:
+    async def spawn(self, service: Service, who: Identity, extra: dict[str, str], sockets: Sequence[int]) -> Process:
         """Execute the program. Raises OSError. Not cancelled: what it started is returned."""
         ...
 
@@ -70,7 +75,7 @@ class Means(Protocol):
 
 
 class Runner:
-    """One service's process and its company. Its tasks run in `nursery`, which the controller's task brings."""
+    """The stages of one service. Its tasks run in `nursery`, which the controller's task brings."""
 
     def __init__(
         self,
@@ -83,29 +88,30 @@ class Runner:
         self.nursery = nursery
         self.service = service
         self.host = ServiceHost(service.name, self._warn)
-        self._stage: Stage | None = None
-        self.process: Process | None = None
-        # The last lines of the present or last process.
-        self.output: deque[str] = deque(maxlen=OUTPUT_LINES)
-        # What the last health check said, if it failed.
-        self.health: str | None = None
+        # The present process.
+        self.attendance: Attendance | None = None
         # Wall-clock seconds.
         self.next_run: float | None = None
         self.is_adopted = False
+        self._output: deque[str] = deque(maxlen=OUTPUT_LINES)
+        self._stage: Stage | None = None
         self._log = log
         self._means = means
         self._post = post
         self._who: Identity | None = None
+        self._sockets: list[socket.socket] = []
         self._procedure: trio.CancelScope | None = None
         self._procedure_done = trio.Event()
-        # End with the process: the connection to its bus, the health check.
-        self._company: list[trio.CancelScope] = []
-        self._cleared = trio.Event()
 
     @property
-    def _tasks(self) -> trio.Nursery:
-        assert self.nursery is not None, "the controller's task runs"
-        return self.nursery
+    def output(self) -> list[str]:
+        """The last lines of the present or last process."""
+        return list(self._output)
+
+    @property
+    def process(self) -> Process | None:
+        """The present process."""
+        return None if self.attendance is None else self.attendance.process
 
     @property
     def stage(self) -> Stage | None:
@@ -118,20 +124,28 @@ class Runner:
         if stage is not None:
             self._means.advanced(self.service.name)
 
+    @property
+    def unready_because(self) -> str:
+        """What a start that takes long waits for, as the end of a sentence; empty where that is not known."""
+        if self.stage is Stage.READINESS and self.attendance is not None:
+            return self.attendance.unready_because
+        return ""
+
     # A start or an adoption, in a task of its own.
 
     def begin(self) -> None:
         """Go through the stages of a start; Ready or Failed tells how they ended."""
-        self._launch(self._start)
+        self._begin(self._start)
 
     def begin_adoption(self, process: Process) -> None:
         """Take a process over that an earlier herdd started."""
-        self._launch(partial(self._adopt, process))
+        self._begin(partial(self._adopt, process))
 
-    def _launch(self, procedure: Callable[[], object]) -> None:
+    def _begin(self, procedure: Callable[[], Awaitable[None]]) -> None:
+        assert self.nursery is not None, "the controller's task runs"
         self._procedure_done = trio.Event()
         self._procedure = trio.CancelScope()
-        self._tasks.start_soon(self._go, procedure, self._procedure)
+        self.nursery.start_soon(self._go, procedure, self._procedure)
 
     async def cancel(self) -> None:
         """Break off the stages, or what waits for the next run, and wait until they have ended."""
@@ -139,15 +153,14 @@ class Runner:
             self._procedure.cancel()
             await self._procedure_done.wait()
 
-    async def _go(self, procedure: Callable[[], object], scope: trio.CancelScope) -> None:
+    async def _go(self, procedure: Callable[[], Awaitable[None]], scope: trio.CancelScope) -> None:
         """Cancelled at any stage it leaves no more than a process, which a stop ends."""
         self.host.begin()
-        self.health = None
         with scope:
             try:
                 # Broken off before it began, it asks nothing of its requirements.
                 await trio.lowlevel.checkpoint()
-                await procedure()  # type: ignore[misc]
+                await procedure()
             except HerdError as error:
                 self._fail(error.message)
             except (OSError, NoIdentity) as error:
@@ -169,9 +182,10 @@ class Runner:
         self.stage = Stage.PREPARATION
         self._who = await means.prepare(service)
         self.host.become(self._who)
-        if service.schedule is not None:
+        await self._open_sockets()
+        if service.is_on_demand:
             self._post(events.Ready())
-            await self._follow(service.schedule)
+            await self._run_on_demand()
         await self._execute()
         if service.one_shot:
             # Its end is the end of the start.
@@ -184,7 +198,9 @@ class Runner:
     async def _adopt(self, process: Process) -> None:
         service = self.service
         self.is_adopted = True
-        self._attend(process)
+        self._who = await trio.to_thread.run_sync(identity, service.program)
+        self.host.become(self._who)
+        attendance = self._attend(process, None)
         self.stage = Stage.REQUIREMENT
         if missing := self._means.missing_requirement(service.name):
             raise StartFailed(f"it requires {missing}, which does not run any more")
@@ -192,85 +208,108 @@ class Runner:
             await trio.sleep_forever()
         await self._settle(set_up=False)
         self._post(events.Ready())
-        if service.schedule is not None:
-            await self._cleared.wait()
-            await self._follow(service.schedule)
+        if service.is_on_demand:
+            await attendance.cleared.wait()
+            await self._open_sockets()
+            await self._run_on_demand()
 
-    async def _execute(self) -> None:
+    async def _open_sockets(self) -> None:
+        """Once for all runs until a stop, so that a respawn loses no connection."""
+        if self.service.endpoints and not self._sockets:
+            assert self._who is not None
+            self._sockets = await trio.to_thread.run_sync(open_sockets, self.service.endpoints, self._who)
+
+    async def release(self) -> None:
+        """Listen no more: the service has stopped and does not come back by itself."""
+        if self._sockets:
+            for each in self._sockets:
+                each.close()
+            self._sockets = []
+            await trio.to_thread.run_sync(remove_socket_files, self.service.endpoints)
+
+    async def _execute(self) -> Attendance:
+        service, who = self.service, self._who
+        assert who is not None
         self.stage = Stage.EXECUTION
+        if isinstance(service.readiness, PidFile):
+            # What an earlier run left names nobody.
+            await trio.to_thread.run_sync(pidfile.forget, service.readiness.path)
+        extra = dict(activation_environment(service.endpoints))
+        with ExitStack() as stack:
+            notices = None
+            if isinstance(service.readiness, Notification):
+                notices = stack.enter_context(NotifySocket(self._has))
+                extra |= notices.environment
+            # spawn() cannot be cancelled half-way, and _attend() does not wait: no process is ever lost.
+            process = await self._means.spawn(service, who, extra, [each.fileno() for each in self._sockets])
+            attendance = self._attend(process, notices)
+            # The attendance closes it.
+            stack.pop_all()
+        if service.readiness is not None:
+            self.stage = Stage.READINESS
+            await attendance.until_ready()
+        return attendance
+
+    def _has(self, pid: int) -> bool:
+        return self.process is not None and self.process.has(pid)
+
+    def _attend(self, process: Process, notices: NotifySocket | None) -> Attendance:
+        assert self.nursery is not None
         assert self._who is not None
-        # spawn() cannot be cancelled half-way, and _attend() does not wait: no process is ever lost.
-        process = await self._means.spawn(self.service, self._who)
-        self.output.clear()
-        ready_line = self._attend(process)
-        if self.service.readiness is None:
-            return
-        self.stage = Stage.READINESS
-        if isinstance(self.service.readiness, OutputLine):
-            await ready_line.wait()
+        self.attendance = Attendance(self.service, process, self._who, self.nursery, self._post, self._means.say)
+        self._output = self.attendance.output
+        self.attendance.begin(self._log, notices)
+        return self.attendance
 
     async def _settle(self, *, set_up: bool = True) -> None:
         """What has to be there before the service runs, beside its process."""
-        service = self.service
+        service, attendance = self.service, self.attendance
+        assert attendance is not None
         if service.bus_path is not None:
             self.stage = Stage.READINESS
-            await self._tasks.start(self._keep_bus, self._companion())
+            await attendance.keep_bus(partial(self._means.join_bus, service, self.host))
         if service.setup is not None and set_up:
             self.stage = Stage.SETUP
             await service.setup(self.host)
         if service.health is not None:
-            self._tasks.start_soon(self._check_health, service.health, self._companion())
+            attendance.watch_health(service.health, self.host)
 
-    async def _follow(self, schedule: Schedule) -> None:
-        """Execute the program at its times, one run after the other, until cancelled."""
+    # What runs on demand, from the end of a start to a stop.
+
+    async def _run_on_demand(self) -> None:
+        """Execute the program whenever it is time, one run after the other, until cancelled."""
+        self.stage = None
         while True:
-            due = schedule.next(datetime.now().astimezone())
-            self.next_run = due.timestamp()
-            await _until(self.next_run)
+            await (self._until_due(self.service.schedule) if self.service.schedule else self._until_connected())
             try:
-                await self._execute()
+                attendance = await self._execute()
             except OSError as error:
-                self._warn(f"cannot run: {_reason(error, self.service)}")
+                reason = _reason(error, self.service)
+                if self.service.schedule is None:
+                    self._post(events.Unhealthy(reason))
+                    return
+                self._warn(f"cannot run: {reason}")
             else:
-                await self._cleared.wait()
-            self.stage = None
+                self.stage = None
+                await attendance.cleared.wait()
 
-    # A process and what ends with it.
+    async def _until_due(self, schedule: Schedule) -> None:
+        self.next_run = schedule.next(datetime.now().astimezone()).timestamp()
+        self._means.advanced(self.service.name)
+        # Again and again, for the clock may be set meanwhile.
+        while (left := self.next_run - time.time()) > 0:  # noqa: ASYNC110
+            await trio.sleep(min(left, _LONGEST_SLEEP))
 
-    def _attend(self, process: Process) -> trio.Event:
-        """Look after the process from now on; the event is set by its ready line."""
-        self.process = process
-        self._cleared = trio.Event()
-        ready_line = trio.Event()
-        self._tasks.start_soon(self._live, process, partial(self._see, ready_line), self._cleared)
-        self._post(events.Spawned(process.pid))
-        return ready_line
+    async def _until_connected(self) -> None:
+        await wait_for_connection(self._sockets)
 
-    def _see(self, ready_line: trio.Event, text: str) -> None:
-        """Take note of one or more lines of output."""
-        self.output.extend(text.rsplit("\n", OUTPUT_LINES)[-OUTPUT_LINES:])
-        readiness = self.service.readiness
-        if isinstance(readiness, OutputLine) and readiness.text in text:
-            ready_line.set()
-
-    async def _live(self, process: Process, seen: Callable[[str], None], cleared: trio.Event) -> None:
-        """The life of one process: its output, its end, the end of all that it left."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._log.capture, process.output, seen)
-            ending = await process.wait()
-            self._leave_company()
-            self._post(events.Exited(ending))
-            await process.wait_cleared()
-            nursery.cancel_scope.cancel()
-        # The next run must not begin before the controller has let go of this one.
-        await self._post(events.Cleared()).wait()
-        cleared.set()
+    # Its end.
 
     def signal(self, number: Signals) -> bool:
         """Signal every process of the service; False where there is none."""
-        if self.process is not None:
-            self.process.signal(number)
-        return self.process is not None
+        if self.attendance is not None:
+            self.attendance.signal(number)
+        return self.attendance is not None
 
     def abandon(self) -> None:
         """KILL whatever runs, without a word: herdd itself is failing."""
@@ -278,62 +317,13 @@ class Runner:
 
     def drop(self) -> None:
         """Let go of a process of which nothing is left."""
-        if self.process is not None:
-            self.process.close()
-            self.process = None
+        if self.attendance is not None:
+            self.attendance.process.close()
+            self.attendance = None
         self.is_adopted = False
-
-    def _companion(self) -> trio.CancelScope:
-        scope = trio.CancelScope()
-        self._company.append(scope)
-        return scope
-
-    def _leave_company(self) -> None:
-        for scope in self._company:
-            scope.cancel()
-        self._company.clear()
-
-    async def _keep_bus(self, scope: trio.CancelScope, task_status: trio.TaskStatus[None]) -> None:
-        with scope:
-            await self._means.join_bus(self.service, self.host, task_status)
-
-    async def _check_health(self, health: Health, scope: trio.CancelScope) -> None:
-        """Ask from time to time; too many failures in a row end the service, its end ends the asking."""
-        failures = 0
-        with scope:
-            while True:
-                await trio.sleep(health.interval)
-                reason = await self._unwell(health)
-                failures = failures + 1 if reason else 0
-                self.health = reason and f"{failures} of {health.failures} checks failed: {reason}"
-                if reason is None:
-                    continue
-                if failures >= health.failures:
-                    self._post(events.Unhealthy(reason))
-                    return
-                self._means.say(f"{self.service.name}: {self.health}")
-
-    async def _unwell(self, health: Health) -> str | None:
-        try:
-            with trio.fail_after(health.timeout):
-                assert callable(health.check)
-                await health.check(self.host)
-        except trio.TooSlowError:
-            return f"it did not answer for {health.timeout:g} seconds"
-        except HerdError as error:
-            return error.message
-        except Exception as error:
-            return f"internal fault: {error!r}"
-        return None
 
     def _warn(self, text: str) -> None:
         self._means.say(f"{self.service.name}: {text}")
-
-
-async def _until(moment: float) -> None:
-    """Sleep until a wall-clock time, even if the clock is set meanwhile."""
-    while (left := moment - time.time()) > 0:  # noqa: ASYNC110
-        await trio.sleep(min(left, _LONGEST_SLEEP))
 
 
 def _reason(error: Exception, service: Service) -> str:

@@ -15,7 +15,8 @@ import trio
 from attrs import frozen
 
 from herd.core.service import Service
-from herd.daemon.process import Process, marked
+from herd.daemon.census import marked
+from herd.daemon.process import Process
 from herd.daemon.remembered import Record, digest, forget, load, reclaim
 from herd.daemon.supervisor import Supervisor
 

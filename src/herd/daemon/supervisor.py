@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import trio
+from attrs import evolve
 
 from herd.core import events
 from herd.core.errors import HerdError, NoSuchService, StartFailed
@@ -13,17 +14,20 @@ from herd.core.events import Stage, Status
 from herd.core.graph import Graph
 from herd.core.lifecycle import State
 from herd.core.service import Service
-from herd.core.status import Snapshot
+from herd.core.status import Snapshot, Usage
 from herd.core.suggest import did_you_mean
 from herd.daemon.bulletin import Bulletin, announcement
 from herd.daemon.compressor import Compressor
 from herd.daemon.controller import Controller
 from herd.daemon.dbus import connected
-from herd.daemon.execution import execute, prepare
 from herd.daemon.host import ServiceHost
+from herd.daemon.identity import Identity
+from herd.daemon.launch import launch, prepare
 from herd.daemon.log import ServiceLog
-from herd.daemon.process import Identity, Process, reap_orphans
+from herd.daemon.process import Process, reap_orphans
 from herd.daemon.remembered import DisabledNames, mark_ready
+from herd.daemon.sockets import listening
+from herd.daemon.usage import usage
 
 
 class Supervisor:
@@ -230,9 +234,9 @@ class Supervisor:
         """Whom it runs as, and its directories and files in place. Raises OSError, NoIdentity."""
         return await trio.to_thread.run_sync(prepare, service)
 
-    async def spawn(self, service: Service, who: Identity) -> Process:
+    async def spawn(self, service: Service, who: Identity, extra: dict[str, str], sockets: Sequence[int]) -> Process:
         """Execute the program, in a thread that is not abandoned. Raises OSError."""
-        return await trio.to_thread.run_sync(execute, service, who, self.processes_dir)
+        return await trio.to_thread.run_sync(launch, service, who, self.processes_dir, extra, sockets)
 
     async def remember(self, service: Service, process: Process) -> None:
         """Note that the process serves, for the herdd after this one."""
@@ -293,6 +297,14 @@ class Supervisor:
         """One line in herdd's own log."""
         self.bulletin.say(text)
 
+    async def measured(self, name: str) -> Snapshot:
+        """A service as it is now, with what its processes use and where they listen."""
+        process = self.controllers[name].runner.process
+        if process is None:
+            return self.snapshot(name)
+        used, addresses = await trio.to_thread.run_sync(_measure, process)
+        return evolve(self.snapshot(name), usage=used, listening=addresses)
+
     def snapshot(self, name: str) -> Snapshot:
         """A service as it is now."""
         controller = self.controllers[name]
@@ -305,9 +317,14 @@ class Supervisor:
             respawn_in=None if due is None else max(0.0, due - trio.current_time()),
             dependents=tuple(each for each in self.controllers if name in self.graph.requirements(each)),
             stage=runner.stage,
-            health=runner.health,
+            health=None if runner.attendance is None else runner.attendance.health,
             has_replacement=controller.replacement is not None,
             next_run=runner.next_run,
             lost_lines=controller.log.lost,
             is_adopted=runner.is_adopted,
         )
+
+
+def _measure(process: Process) -> tuple[Usage, tuple[str, ...]]:
+    pids = process.pids()
+    return usage(pids), listening(pids)

@@ -108,12 +108,14 @@ def _said(names: Sequence[str], participle: str) -> str:
 
 
 async def _status(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    snapshot = supervisor.snapshot(name)
+    snapshot = await supervisor.measured(name)
     text = details(snapshot, time.time())
     if lines := await supervisor.controllers[name].log.tail(5):
         text += "  Recent messages:\n" + "".join(f"    {line}\n" for line in lines)
     # 3, as LSB init scripts and systemctl have it for a service that does not run.
-    return Reply(facts(snapshot), text, exit_status=0 if snapshot.state.status is Status.RUNNING else 3)
+    return Reply(
+        facts(snapshot), text, exit_status=0 if snapshot.state.status is Status.RUNNING or snapshot.state.done else 3
+    )
 
 
 async def _enable(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:

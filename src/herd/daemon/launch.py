@@ -1,0 +1,63 @@
+"""From a definition to a process: whom it runs as, what is put in place before, the execution. Blocks: for threads."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from herd.core.service import Clear, MakeDirectory, Preparation, Service
+from herd.daemon import files
+from herd.daemon.identity import Identity, NoIdentity, identity
+from herd.daemon.process import Process, spawn
+from herd.daemon.remembered import Record, boot_id, digest, save, start_time
+
+
+def prepare(service: Service) -> Identity:
+    """The user looked up, then each step of the preparation in order. Raises OSError, NoIdentity."""
+    who = identity(service.program)
+    if os.geteuid() != 0 and who.uid != os.geteuid():
+        raise NoIdentity(f"only root can run it as {who.user}; leave out its user, or run herdd as root")
+    for step in service.preparation:
+        _carry_out(step, who)
+    return who
+
+
+def _carry_out(step: Preparation, who: Identity) -> None:
+    if isinstance(step, MakeDirectory):
+        files.make_directory(step.path, step.mode, who.uid, who.gid)
+    elif isinstance(step, Clear):
+        files.clear(step.directory, step.names)
+    else:
+        files.write_file(step.path, step.content, step.mode, who.uid, who.gid)
+
+
+def launch(
+    service: Service, who: Identity, processes_dir: Path, extra: Mapping[str, str], sockets: Sequence[int]
+) -> Process:
+    """The program's process, noted for the herdd after this one. Raises OSError."""
+    try:
+        process = spawn(service.name, service.program, who, extra, sockets)
+    except ValueError as error:
+        # Its environment file.
+        raise OSError(errno.EINVAL, str(error)) from error
+    begun = start_time(process.pid)
+    if begun is not None:
+        # Keyword by keyword: most are numbers or texts that could stand for each other.
+        note = Record(
+            service=service.name,
+            pid=process.pid,
+            start_time=begun,
+            boot_id=boot_id(),
+            mark=process.mark,
+            program=digest(service.program),
+            since=time.time(),
+            is_ready=service.is_ready_at_once,
+        )
+        # Without a note it runs all the same; only a herdd that is killed would lose it.
+        with suppress(OSError):
+            save(processes_dir, note)
+    return process

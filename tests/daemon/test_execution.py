@@ -1,0 +1,182 @@
+"""What is done between fork and exec: sockets numbered, limits set, the output a pipe of the program's own."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from herd.core.service import Program
+from herd.daemon.execution import environment_of, execute, output_pipe
+from herd.daemon.identity import Identity, identity
+
+is_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes users")
+SOCKETS = {"LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:b"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_open() -> Iterator[None]:
+    before = set(os.listdir("/proc/self/fd"))
+    yield
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.fixture
+def two() -> Iterator[list[socket.socket]]:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        yield [one, other]
+
+
+def shell(script: str, **keys: Any) -> Program:
+    return Program(("/bin/sh", "-c", script), **keys)
+
+
+def run(program: Program, extra: dict[str, str] | None = None, sockets: tuple[int, ...] = ()) -> list[str]:
+    """The lines it prints to the end; it ends with 0."""
+    who = identity(program)
+    reading, writing = output_pipe(who)
+    os.set_blocking(reading, True)
+    with open(reading) as output:
+        try:
+            pid = execute(program, who, {**environment_of(program, who), **(extra or {})}, writing, sockets)
+        finally:
+            os.close(writing)
+        lines = output.read().splitlines()
+    assert os.waitpid(pid, 0) == (pid, 0)
+    return lines
+
+
+def inode(descriptor: int) -> str:
+    return os.readlink(f"/proc/self/fd/{descriptor}")
+
+
+def test_sockets_come_from_three_on_in_their_order(two: list[socket.socket]) -> None:
+    script = "echo $LISTEN_PID $$ $LISTEN_FDS $LISTEN_FDNAMES; readlink /proc/$$/fd/*; ls /proc/$$/fd"
+    words, *rest = run(shell(script), SOCKETS, (two[1].fileno(), two[0].fileno()))
+    pid, own_pid, *counts = words.split()
+    assert (pid, counts) == (own_pid, ["2", "a:b"])
+    links, numbers = rest[: len(rest) // 2], rest[len(rest) // 2 :]
+    assert numbers == ["0", "1", "2", "3", "4"]
+    assert links == ["/dev/null", links[1], links[1], inode(two[1].fileno()), inode(two[0].fileno())]
+
+
+def test_whatever_numbers_herdd_itself_uses_just_then() -> None:
+    # Low numbers taken and free in turn: the pipe, the gate and the sockets meet where the sockets are to go.
+    with ExitStack() as opened:
+        listening = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
+        for _ in range(8):
+            sockets = [opened.enter_context(socket.socket(fileno=os.dup(listening.fileno()))) for _ in range(3)]
+            links = run(
+                shell("readlink /proc/$$/fd/3 /proc/$$/fd/4 /proc/$$/fd/5"), sockets=tuple(s.fileno() for s in sockets)
+            )
+            assert links == [inode(listening.fileno())] * 3
+
+
+def test_the_program_accepts_on_its_socket(two: list[socket.socket]) -> None:
+    code = "import socket; s = socket.socket(fileno=3); s.accept()[0].sendall(b'hello')"
+    with socket.create_connection(two[0].getsockname()) as connection:
+        assert run(Program((sys.executable, "-c", code)), SOCKETS, (two[0].fileno(),)) == []
+        assert connection.recv(10) == b"hello"
+
+
+def test_without_sockets_there_is_no_word_of_them() -> None:
+    assert run(shell("env | grep ^LISTEN_ || true", resource_limits={"nofile": (64, 64)})) == []
+
+
+def test_limits_hold_from_the_first_instruction() -> None:
+    limits = {"nofile": (100, 200), "core": (0, None), "nproc": (5000, 5000)}
+    lines = run(Program(("/bin/cat", "/proc/self/limits"), resource_limits=limits))
+    found = {each[:25].strip(): each[26:].split()[:2] for each in lines}
+    assert found["Max open files"] == ["100", "200"]
+    assert found["Max core file size"] == ["0", "unlimited"]
+    assert found["Max processes"] == ["5000", "5000"]
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] != 100
+
+
+@is_root
+def test_limits_of_another_user() -> None:
+    limits = {"core": (512, None), "nofile": (50, 60)}
+    lines = run(shell("id -un; ulimit -c; ulimit -Hc; ulimit -n; ulimit -Hn", user="nobody", resource_limits=limits))
+    # Cores in blocks of 512 bytes.
+    assert lines == ["nobody", "1", "unlimited", "50", "60"]
+
+
+@is_root
+def test_a_limit_that_herdd_may_not_set_is_set_by_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "as without CAP_SYS_RESOURCE")
+
+    monkeypatch.setattr(resource, "prlimit", refused)
+    lines = run(shell("id -un; ulimit -n; ulimit -Hn", user="nobody", resource_limits={"nofile": (50, 60)}))
+    assert lines == ["nobody", "50", "60"]
+
+
+@pytest.mark.parametrize(
+    ("program", "error"),
+    [
+        (Program(("/no/such/program",), resource_limits={"core": (0, 0)}), FileNotFoundError),
+        (Program(("no-such-program",), resource_limits={"core": (0, 0)}), FileNotFoundError),
+        (Program(("/etc/passwd",), resource_limits={"core": (0, 0)}), PermissionError),
+        (Program(("true",), resource_limits={"nofile": (20, 10)}), OSError),
+        (Program(("true",), resource_limits={"courage": (1, 1)}), OSError),
+        (Program(("true",), resource_limits={"nofile": (2**70, 2**70)}), OSError),
+    ],
+)
+def test_what_cannot_be_executed_leaves_no_process(program: Program, error: type[OSError]) -> None:
+    before = psutil.Process().children()
+    with pytest.raises(error) as caught:
+        run(program)
+    assert caught.value.strerror
+    assert caught.value.filename in (program.command[0], "courage", "resource limit nofile")
+    assert psutil.Process().children() == before
+
+
+def test_a_relative_program_is_that_of_its_directory(tmp_path: Path) -> None:
+    (tmp_path / "program").symlink_to("/bin/echo")
+    assert run(Program(("./program", "a  b", "$c"), directory=tmp_path, resource_limits={"core": (0, 0)})) == [
+        "a  b $c"
+    ]
+
+
+def test_the_environments_file_comes_after_the_table(tmp_path: Path) -> None:
+    path = tmp_path / "env"
+    path.write_text("A=file\nB=file\nPATH=/bin\n")
+    program = shell("echo $A $B $PATH", environment={"A": "table"}, environment_file=path)
+    assert run(program) == ["table file /bin"]
+    with pytest.raises(FileNotFoundError):
+        environment_of(shell("", environment_file=tmp_path / "none"), identity(program))
+
+
+@is_root
+def test_any_user_can_open_its_standard_output() -> None:
+    assert run(shell("id -un >/dev/stdout; echo error >/dev/stderr", user="nobody")) == ["nobody", "error"]
+
+
+def test_the_output_outlives_its_reader() -> None:
+    me = Identity(pwd.getpwuid(os.geteuid()).pw_name, os.geteuid(), os.getegid(), (), "/")
+    reading, writing = output_pipe(me)
+    script = "read -r _; echo after; read -r _"
+    with subprocess.Popen(("sh", "-c", script), stdin=subprocess.PIPE, stdout=writing, text=True) as child:
+        os.close(writing)
+        os.close(reading)
+        assert child.stdin is not None
+        child.stdin.write("\n")
+        child.stdin.flush()
+        # The next herdd.
+        with open(f"/proc/{child.pid}/fd/1") as output:
+            assert output.readline() == "after\n"
+            child.stdin.write("\n")
+            child.stdin.close()
+            assert child.wait() == 0
+            assert output.read() == ""
