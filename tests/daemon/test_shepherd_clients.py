@@ -15,6 +15,7 @@ Unlike in Shepherd, a stop does not wait for the start that is under way: it bre
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -27,6 +28,16 @@ from herd.core.protocol import Call
 from support import Daemon, Wire, herdd, program
 
 SLEEP = "exec sleep infinity"
+
+
+# Ends once it is asked to and then let pass; blocked, a signal cannot come too early.
+SLOW_TO_END = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+print("ready", flush=True)
+signal.sigwait({signal.SIGTERM})
+os.read(os.open(sys.argv[1], os.O_RDONLY), 1)
+"""
 
 
 class Gate:
@@ -59,17 +70,24 @@ def ask(wires: list[Wire], action: str) -> None:
         assert told["parameters"].keys() == {"progress"}, told
 
 
-def final(wire: Wire) -> dict[str, Any]:
-    """The reply that no other follows."""
+def final(wire: Wire) -> tuple[list[str], dict[str, Any]]:
+    """The steps that are told, and the reply that no other follows."""
+    steps: list[str] = []
     while (reply := wire.receive()) is not None:
         if not reply.get("continues"):
-            return reply
+            return steps, reply
+        steps.append(reply["parameters"]["progress"])
     raise AssertionError("the connection was closed before the last reply")
 
 
-def texts(wires: list[Wire]) -> list[str]:
-    """What each is told in the end."""
-    return [final(wire)["parameters"]["text"] for wire in wires]
+def waited(wires: list[Wire], step: str) -> list[str]:
+    """The last word to each, none of which was told that before the step."""
+    texts = []
+    for wire in wires:
+        steps, reply = final(wire)
+        assert any(each.startswith(step) for each in steps), steps
+        texts.append(reply["parameters"]["text"])
+    return texts
 
 
 def test_a_start_that_takes_its_time_is_seen_and_waited_for_by_all_who_ask_and_done_once(gate: Gate) -> None:
@@ -82,7 +100,7 @@ def test_a_start_that_takes_its_time_is_seen_and_waited_for_by_all_who_ask_and_d
         assert "  It is starting since " in daemon.herd("status", "web").stdout
         pid = daemon.until("web", lambda facts: facts["mainPid"])["mainPid"]
         gate.let_pass()
-        assert texts(wires) == ["Service web has been started.\n"] * 3
+        assert waited(wires, "web is running") == ["Service web has been started.\n"] * 3
         assert daemon.status("web")["mainPid"] == pid
         assert daemon.written("web").count("begun") == 1
         assert len([line for line in daemon.lines if "Service web is being started" in line]) == 1
@@ -96,7 +114,7 @@ def test_a_stop_during_a_start_breaks_it_off_and_all_who_wait_for_the_start_are_
         ask(wires, "start")
         assert daemon.herd("stop", "web").stdout == "Service web has been stopped.\n"
         for wire in wires:
-            reply = final(wire)
+            _, reply = final(wire)
             assert reply["error"] == f"{INTERFACE}.StartFailed"
             assert "cannot start web: it was asked to stop meanwhile" in reply["parameters"]["message"]
         assert "Stopped:\n - web\n" in daemon.herd("status").stdout
@@ -105,9 +123,8 @@ def test_a_stop_during_a_start_breaks_it_off_and_all_who_wait_for_the_start_are_
 
 
 def test_a_stop_that_takes_its_time_is_seen_and_waited_for_and_a_start_meanwhile_comes_after_it(gate: Gate) -> None:
-    script = f"trap 'read line < {gate.path}; exit 0' TERM; echo ready; while :; do sleep 1000 & wait $!; done"
-    config = program("web", script, ready={"line": "ready"}, grace_period=1000)
-    with herdd(config) as daemon, ExitStack() as stack:
+    command = [sys.executable, "-ISc", SLOW_TO_END, str(gate.path)]
+    with herdd(program("web", command, ready={"line": "ready"}, grace_period=1000)) as daemon, ExitStack() as stack:
         pid = daemon.until_status("web", "running")["mainPid"]
         stops, starts = ([stack.enter_context(daemon.wire()) for _ in range(2)] for _ in range(2))
         ask(stops, "stop")
@@ -116,8 +133,9 @@ def test_a_stop_that_takes_its_time_is_seen_and_waited_for_and_a_start_meanwhile
         ask(starts, "start")
         assert daemon.status("web")["status"] == "stopping"
         gate.let_pass()
-        assert texts(stops) == ["Service web has been stopped.\n"] * 2
-        assert texts(starts) == ["Service web has been started.\n"] * 2
+        # The start that is asked for comes right behind the stop.
+        assert waited(stops, "web is being started") == ["Service web has been stopped.\n"] * 2
+        assert waited(starts, "web is running") == ["Service web has been started.\n"] * 2
         assert daemon.status("web")["mainPid"] not in (None, pid)
         assert daemon.written("web").count("ready") == 2
         gate.let_pass()

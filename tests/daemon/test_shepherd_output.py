@@ -22,7 +22,6 @@ import pytest
 from support import Daemon, herdd, program
 
 STAMPED = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d (.*)")
-SLEEP = "exec sleep infinity"
 WRITTEN = [b"to stdout", b"to stderr", "grüße 羊".encode(), b"caf\351 \377", b"", b"x" * 2000, b"end"]
 WRITER = r"""
 echo to stdout; echo to stderr >&2; printf 'gr\303\274\303\237e \347\276\212\n'; printf 'caf\351 \377\n'; echo
@@ -85,8 +84,10 @@ def descriptors(daemon: Daemon, name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("upgraded", [False, True], ids=["", "after an upgrade"])
 def test_a_program_has_descriptors_0_1_and_2_and_no_other_whatever_herdd_has_open(*, upgraded: bool) -> None:
-    config = program("first", ["sleep", "infinity"]) + program("web", ["sleep", "infinity"], auto_start=False)
-    with herdd(config) as daemon:
+    # Itself, not what it executes: that would have its libraries open for a moment.
+    script = "echo ready; while :; do sleep 1000 & wait $!; done"
+    config = [program(name, script, ready={"line": "ready"}, auto_start=name == "first") for name in ("first", "web")]
+    with herdd("".join(config)) as daemon:
         daemon.until_status("first", "running")
         if upgraded:
             daemon.call("Perform", action="upgrade")

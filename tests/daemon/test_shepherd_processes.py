@@ -6,6 +6,7 @@
 | respawn-throttling.sh | test_supervision.py, `test_a_crash_loop_is_disabled_until_somebody_enables_it` |
 | forking-service.sh: 50 restarts in a row | `test_fifty_restarts_in_a_row_leave_nothing_behind` |
 | forking-service.sh: the grace period | `test_one_that_does_not_end_is_killed_and_what_requires_it_is_stopped_before` |
+| forking-service.sh: resource-limits | `test_resource_limits_are_the_programs` |
 | signals.sh | `test_a_signal_stops_all_services_and_herdd` |
 """
 
@@ -94,6 +95,16 @@ def test_one_that_does_not_end_is_killed_and_what_requires_it_is_stopped_before(
         # It was not its own failure.
         facts = daemon.status("base")
         assert (facts["status"], facts["failing"], facts["enabled"], facts["reason"]) == ("stopped", False, True, None)
+
+
+def test_resource_limits_are_the_programs() -> None:
+    own = psutil.Process().rlimit(psutil.RLIMIT_NOFILE)
+    limits = {"nofile": "64:128", "core": "0"}
+    with herdd(program("web", "echo up; exec sleep infinity", ready={"line": "up"}, resource_limits=limits)) as daemon:
+        process = psutil.Process(daemon.until_status("web", "running")["mainPid"])
+        assert process.rlimit(psutil.RLIMIT_NOFILE) == (64, 128)
+        assert process.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+        assert psutil.Process(daemon.process.pid).rlimit(psutil.RLIMIT_NOFILE)[1] == own[1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
