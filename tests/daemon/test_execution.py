@@ -176,7 +176,7 @@ def test_any_user_can_open_its_standard_output() -> None:
 def test_the_output_outlives_its_reader() -> None:
     me = Identity(pwd.getpwuid(os.geteuid()).pw_name, os.geteuid(), os.getegid(), (), "/")
     reading, writing = output_pipe(me)
-    script = "read -r _; echo after; echo written >&2; read -r _"
+    script = "read -r _; echo after; (echo written >&2); read -r _"
     pipe = subprocess.PIPE
     with subprocess.Popen(("sh", "-c", script), stdin=pipe, stdout=writing, stderr=pipe, text=True) as child:
         os.close(writing)
