@@ -94,6 +94,13 @@ async def test_bound_is_not_listening() -> None:
         assert await answer(TcpPort("127.0.0.1", port), os.getpid()) == f"nothing listens on 127.0.0.1:{port}"
 
 
+async def test_connected_is_not_listening() -> None:
+    with listening() as server, socket.create_connection(server.getsockname()), server.accept()[0]:
+        port = server.getsockname()[1]
+        server.close()
+        assert await answer(TcpPort("127.0.0.1", port), os.getpid()) == f"nothing listens on 127.0.0.1:{port}"
+
+
 async def test_another_process_listens() -> None:
     name = Path("/proc/self/comm").read_text().strip()
     with listening() as server:
