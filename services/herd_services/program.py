@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import resource
 import signal
 from collections.abc import Mapping
@@ -12,6 +11,8 @@ from typing import Any
 
 from attrs import Attribute, Factory, field, frozen, validators
 
+from herd.core import calendar_syntax
+from herd.core.duration import parse_duration
 from herd.core.endpoint import parse_endpoint
 from herd.core.readiness import (
     CommandSuccess,
@@ -25,12 +26,11 @@ from herd.core.readiness import (
     UnixSocket,
 )
 from herd.core.respawn import Respawn
-from herd.core.schedule import Every
+from herd.core.schedule import Every, Schedule
 from herd.core.service import Health, Program, Section, Service, Surroundings
 
 _NOT_NEGATIVE: Any = validators.ge(0)
 _POSITIVE: Any = validators.gt(0)
-_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def _address(instance: object, attribute: Attribute[str | None], value: str | None) -> None:
@@ -91,15 +91,13 @@ def _endpoints(instance: object, attribute: Attribute[tuple[str, ...]], value: t
 
 
 def _period(instance: object, attribute: Attribute[str | None], value: str | None) -> None:
+    if value is not None and parse_duration(value) <= 0:
+        raise ValueError(f"{value!r} is no time to wait")
+
+
+def _times(instance: object, attribute: Attribute[str | None], value: str | None) -> None:
     if value is not None:
-        _seconds(value)
-
-
-def _seconds(text: str) -> float:
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([a-z]*)", text)
-    if found is None or found[2] not in _UNITS or float(found[1]) == 0:
-        raise ValueError(f"{text!r} is no period; one is written 90s, 10min, 1h, 1d")
-    return float(found[1]) * _UNITS[found[2]]
+        calendar_syntax.parse(value)
 
 
 @frozen
@@ -203,8 +201,9 @@ class ProgramConfiguration:
     sockets: tuple[str, ...] = field(default=(), validator=_endpoints)
     socket_mode: str = field(default="600", validator=validators.matches_re("[0-7]{3,4}"))
     lazy: bool = True
-    # Executed again and again after so many seconds, or as `90s`, `10min`, `1h`, `1d`.
+    # A timer: executed every so often (`90s`, `10min`, `1h 30min`), or at calendar times (`Mon..Fri 07:00`).
     every: str | None = field(default=None, validator=_period)
+    at: str | None = field(default=None, validator=_times)
     # Absent: NAME.log among herdd's logs.
     log_file: Path | None = None
     log: bool = True
@@ -248,6 +247,12 @@ def _start_timeout(read: ProgramConfiguration) -> float:
     return math.inf if read.one_shot else 90.0
 
 
+def _schedule(read: ProgramConfiguration) -> Schedule | None:
+    if read.at is not None:
+        return calendar_syntax.parse(read.at)
+    return None if read.every is None else Every(parse_duration(read.every))
+
+
 def _health(read: HealthConfiguration | None) -> Health | None:
     return None if read is None else Health(read.probes()[0], read.interval, read.timeout, read.failures)
 
@@ -268,7 +273,7 @@ def _service(name: str, read: ProgramConfiguration) -> Service:
         transient=read.transient,
         endpoints=tuple(parse_endpoint(text, mode=int(read.socket_mode, 8)) for text in read.sockets),
         lazy=read.lazy,
-        schedule=Every(_seconds(read.every)) if read.every is not None else None,
+        schedule=_schedule(read),
         log=read.log_file if read.log else False,
         auto_start=read.auto_start,
     )

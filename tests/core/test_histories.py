@@ -23,13 +23,13 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from model import Daemon, FakeProcess, Keeper, Kind, Place
 
 from herd.core import events
 from herd.core import lifecycle as life
 from herd.core.events import Stage, Status
 from herd.core.lifecycle import Policy
 from herd.core.respawn import Respawn
+from model import Daemon, FakeProcess, Keeper, Kind, Place
 
 LIMITED = Respawn(delay=1, factor=2, ceiling=3, times=2, window=60, reset_after=50)
 POLICIES = [
@@ -243,7 +243,7 @@ class Histories(RuleBasedStateMachine):
 def test_random_histories_keep_the_invariants_and_come_by_every_entry_that_acts() -> None:
     more = int(os.environ.get("HERD_HISTORIES", "0"))
     Histories.seen.clear()
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Histories,
         settings=settings(
             max_examples=more or 300,

@@ -86,7 +86,7 @@ class Keeper:
     name: str
     needs: tuple[Keeper, ...]
     policy: Policy
-    state: State = State()
+    state: State = field(factory=State)
     queue: deque[Posted] = field(factory=deque)
     # Still to be performed once the thread that executes the program has come back.
     effects: deque[Effect] = field(factory=deque)

@@ -12,8 +12,9 @@ In each field: `*`, a number or name, a range (`..` for systemd, `-` for cron), 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
 from herd.core.calendar import FIRST_YEAR, LAST_YEAR, Calendar
 from herd.core.suggest import did_you_mean
@@ -45,7 +46,7 @@ class _Field:
     noun: str
     low: int
     high: int
-    names: dict[str, int] = {}
+    names: Mapping[str, int] = field(factory=dict)
     is_weekday: bool = False
 
 
