@@ -39,7 +39,7 @@ _ONE_TABLE = threading.Lock()
 
 
 def environment_of(program: Program, who: Identity) -> dict[str, str]:
-    """What the program is given and nothing of herdd's. Raises OSError, ValueError for its file. Blocks."""
+    """What the program is given and nothing of herdd's. Raises OSError. Blocks."""
     clean = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": who.home, "USER": who.user, "LOGNAME": who.user}
     from_file = read_environment(program.environment_file) if program.environment_file else {}
     return {**clean, **from_file, **program.environment}
