@@ -8,13 +8,14 @@ jamid that fails is the failure of the start.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
 from attrs import field, frozen
 
 from herd.core.errors import HerdError
-from herd.core.service import BusCall, Host
+from herd.core.service import BusCall, BusSignal, Host
 from herd_services.jami import calls
 from herd_services.jami.archive import MAX_ARCHIVE, Archive, BadArchive, inspect
 from herd_services.jami.calls import Jami
@@ -58,6 +59,8 @@ class Provisioner:
     async def __call__(self, host: Host) -> None:
         """Raises HerdError when jamid fails; a bad archive is a warning."""
         await await_jamid(host)
+        if self.accounts is None:
+            await _await_present(host)
         if not self.accounts:
             return
         archives = await host.gather([partial(self._inspected, host, account) for account in self.accounts])
@@ -84,6 +87,32 @@ class Provisioner:
         except BadArchive as error:
             host.warn(f"cannot import {account.archive}: {error}")
         return None
+
+
+async def _await_present(host: Host) -> None:
+    """Return once the accounts that jamid had before have loaded, for until then it does not tell whose they are."""
+    jami = Jami(host.bus)
+    async with jami.bus.signals(calls.INTERFACE, "registrationStateChanged", "knownDevicesChanged") as signals:
+        waiting = {account for account in await jami.account_ids() if not await _is_known(jami, account)}
+        try:
+            await host.within(time_limit(len(waiting)), partial(_strike_out, jami, waiting, signals))
+        except TimeoutError as error:
+            host.warn(f"cannot load {len(waiting)} accounts: {error}; see: herd log jami")
+
+
+async def _strike_out(jami: Jami, waiting: set[str], signals: AsyncIterator[BusSignal]) -> None:
+    while waiting:
+        signal = await anext(signals, None)
+        if signal is None:
+            raise HerdError("cannot load accounts: the bus is gone")
+        if signal.body[0] in waiting and await _is_known(jami, signal.body[0]):
+            waiting.discard(signal.body[0])
+
+
+async def _is_known(jami: Jami, account: str) -> bool:
+    details = await jami.details(account)
+    # One that is disabled does not load.
+    return bool(details.get(calls.USERNAME)) or details.get(calls.ENABLE) != "true"
 
 
 @frozen
