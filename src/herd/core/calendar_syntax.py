@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from attrs import frozen
+from attrs import field, frozen
 
 from herd.core.calendar import FIRST_YEAR, LAST_YEAR, Calendar
 from herd.core.suggest import did_you_mean
@@ -45,7 +45,7 @@ class _Field:
     noun: str
     low: int
     high: int
-    names: dict[str, int] = {}
+    names: dict[str, int] = field(factory=dict)
     is_weekday: bool = False
 
 
