@@ -14,9 +14,8 @@ from herd.core.words import count
 def analysis(spans: Iterable[Span], *, ascii_only: bool = False) -> str:
     """What people read of the starts."""
     spans = list(spans)
-    if not spans:
-        return "No service has been started yet.\n"
-    return f"{summary(spans)}\n\n{_table(spans)}{_chain(spans, '`-' if ascii_only else '└─')}"
+    table = f"\n{_table(spans)}{_chain(spans, '`-' if ascii_only else '└─')}" if spans else ""
+    return f"{summary(spans)}\n{table}"
 
 
 def seconds(amount: float) -> str:
@@ -48,7 +47,7 @@ def summary(spans: list[Span]) -> str:
         parts.append(f"{failed} failed")
     if under_way := len(spans) - len(ready) - failed:
         parts.append(f"{under_way} still starting")
-    return ", ".join(parts) + "."
+    return f"{', '.join(parts) or 'No service has been started yet'}."
 
 
 def _table(spans: list[Span]) -> str:
