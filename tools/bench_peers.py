@@ -1,10 +1,10 @@
 """Measures herdd beside the supervisors installed here: `bench_peers.py [--quick] [--counts N…] [--runs N]`.
 
 supervisord, runit, s6 and GNU Shepherd, those that are installed, each with the same N services of one small program;
-how each thing is measured is in peer_measures.py. Where runs are compared, the supervisors take turns. Each figure is
-a median; beside it, in parentheses, ours to theirs. What herdd has to reach stands beside its figure: nothing fails for
-being slow, it is said to be MISSED. The tables go to standard output, every single figure under `peers` into the JSON
-file, in which tools/bench.py has left its own.
+how each thing is measured is in peer_measures.py, what each is given in peers.py. Starts and stops are measured in
+turns. Each figure is a median; beside a peer's, in parentheses, ours to theirs. What herdd has to reach stands beside
+its figure: nothing fails for being slow, it is said to be MISSED. The tables go to standard output, every single figure
+under `peers` into the JSON file, in which tools/bench.py has left its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import peer_measures as measures
 import proc
 from bench_theirs import python
 from herd.daemon.process import become_subreaper
-from peer_targets import METRICS, TARGETS, Results
+from peer_targets import METRICS, OURS, TARGETS, Results
 from peers import PEERS, Peer
 
 
@@ -112,26 +112,33 @@ def report(results: Results) -> dict[str, Any]:
 
 def main() -> None:
     """Measure, tell."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="10 services, a few runs: does it work?")
-    parser.add_argument("--counts", type=int, nargs="+", default=[10, 100, 500], metavar="N", help="[10 100 500]")
-    parser.add_argument("--runs", type=int, default=7, metavar="N", help="[7]")
-    parser.add_argument("--peers", nargs="+", default=[kind.name for kind in PEERS], metavar="NAME", help="[all]")
-    parser.add_argument("--json", type=Path, default=Path("bench.json"), metavar="FILE", help="[bench.json]")
-    asked = parser.parse_args()
+    asked = _asked()
     # Whoever interrupts: what was started is ended on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     become_subreaper()
-    wanted = [kind for kind in PEERS if kind.name in asked.peers]
-    absent = [f"{kind.name} (no {', '.join(kind.missing())})" for kind in wanted if kind.missing()]
+    wanted = [kind for kind in PEERS if kind.name in (OURS, *asked.peers)]
     scale = Scale([10], 2, rate=0.3, idle=2.0, log=20) if asked.quick else Scale(asked.counts, asked.runs)
     bench = Bench([kind for kind in wanted if not kind.missing()], scale)
     bench.run()
     names = [kind.name for kind in bench.kinds]
     print("\n".join(table(bench.results, names, count) for count in [*scale.counts, 1]), end="")
-    print("".join(f"not installed, so not measured: {each}\n" for each in absent), end="")
+    for kind in wanted:
+        if missing := kind.missing():
+            print(f"{kind.name} is not measured: {', '.join(missing)} not installed")
     before = json.loads(asked.json.read_text()) if asked.json.exists() else {}
     asked.json.write_text(json.dumps({**before, "peers": report(bench.results)}, indent=1) + "\n")
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="10 services, a few runs: does it work?")
+    parser.add_argument("--counts", type=int, nargs="+", default=[10, 100, 500], metavar="N", help="[10 100 500]")
+    parser.add_argument("--runs", type=int, default=7, metavar="N", help="[7]")
+    parser.add_argument(
+        "--peers", nargs="+", default=[kind.name for kind in PEERS], metavar="NAME", help="beside herdd [all]"
+    )
+    parser.add_argument("--json", type=Path, default=Path("bench.json"), metavar="FILE", help="[bench.json]")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -77,19 +77,18 @@ def _pss(pid: int) -> int:
 
 def cpu(some: Iterable[int]) -> float:
     """Seconds of CPU that the living threads of the processes have had."""
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in _tasks(some)) / 1e9
+    return sum(int(text.split()[0]) for text in _of_tasks(some, "schedstat")) / 1e9
 
 
 def switches(some: Iterable[int]) -> int:
     """How often a thread of theirs went to sleep of its own will, which is how often it was woken."""
-    count = 0
-    for task in _tasks(some):
-        for line in (task / "status").read_text().splitlines():
-            if line.startswith("voluntary_ctxt_switches"):
-                count += int(line.split()[1])
-    return count
+    lines = (line for text in _of_tasks(some, "status") for line in text.splitlines())
+    return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
 
 
-def _tasks(some: Iterable[int]) -> Iterator[Path]:
+def _of_tasks(some: Iterable[int], name: str) -> Iterator[str]:
+    """A file of every thread; of none that ends meanwhile."""
     for pid in some:
-        yield from Path(f"/proc/{pid}/task").iterdir()
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):
+                yield (task / name).read_text()

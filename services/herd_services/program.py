@@ -11,6 +11,9 @@ from typing import Any
 
 from attrs import Attribute, Factory, field, frozen, validators
 
+from herd.core import calendar_syntax
+from herd.core.duration import parse_duration
+from herd.core.endpoint import parse_endpoint
 from herd.core.readiness import (
     CommandSuccess,
     HttpStatus,
@@ -23,6 +26,7 @@ from herd.core.readiness import (
     UnixSocket,
 )
 from herd.core.respawn import Respawn
+from herd.core.schedule import Every, Schedule
 from herd.core.service import Health, Program, Section, Service, Surroundings
 
 _NOT_NEGATIVE: Any = validators.ge(0)
@@ -79,6 +83,21 @@ def _limit(text: str) -> int | None:
     if not text.isdecimal():
         raise ValueError(f"{text!r} is no limit; one is a number, SOFT:HARD or unlimited")
     return int(text)
+
+
+def _endpoints(instance: object, attribute: Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:
+    for text in value:
+        parse_endpoint(text)
+
+
+def _period(instance: object, attribute: Attribute[str | None], value: str | None) -> None:
+    if value is not None and parse_duration(value) <= 0:
+        raise ValueError(f"{value!r} is no time to wait")
+
+
+def _times(instance: object, attribute: Attribute[str | None], value: str | None) -> None:
+    if value is not None:
+        calendar_syntax.parse(value)
 
 
 @frozen
@@ -178,6 +197,13 @@ class ProgramConfiguration:
     environment: dict[str, str] = Factory(dict)
     environment_file: Path | None = None
     resource_limits: dict[str, str] = field(factory=dict, validator=_limits)
+    # Sockets that herdd opens for it (sd_listen_fds(3)); lazily, it is executed at the first connection.
+    sockets: tuple[str, ...] = field(default=(), validator=_endpoints)
+    socket_mode: str = field(default="600", validator=validators.matches_re("[0-7]{3,4}"))
+    lazy: bool = True
+    # A timer: executed every so often (`90s`, `10min`, `1h 30min`), or at calendar times (`Mon..Fri 07:00`).
+    every: str | None = field(default=None, validator=_period)
+    at: str | None = field(default=None, validator=_times)
     # Absent: NAME.log among herdd's logs.
     log_file: Path | None = None
     log: bool = True
@@ -221,6 +247,12 @@ def _start_timeout(read: ProgramConfiguration) -> float:
     return math.inf if read.one_shot else 90.0
 
 
+def _schedule(read: ProgramConfiguration) -> Schedule | None:
+    if read.at is not None:
+        return calendar_syntax.parse(read.at)
+    return None if read.every is None else Every(parse_duration(read.every))
+
+
 def _health(read: HealthConfiguration | None) -> Health | None:
     return None if read is None else Health(read.probes()[0], read.interval, read.timeout, read.failures)
 
@@ -239,6 +271,9 @@ def _service(name: str, read: ProgramConfiguration) -> Service:
         stop_signal=_signal_number(read.stop_signal),
         one_shot=read.one_shot,
         transient=read.transient,
+        endpoints=tuple(parse_endpoint(text, mode=int(read.socket_mode, 8)) for text in read.sockets),
+        lazy=read.lazy,
+        schedule=_schedule(read),
         log=read.log_file if read.log else False,
         auto_start=read.auto_start,
     )

@@ -1,4 +1,4 @@
-"""The moments of calendars: against every minute of days on which clocks are put forward and back, and by date."""
+"""The moments of calendars: against a count of every minute where clocks are put forward and back, and by date."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ MINUTE = timedelta(minutes=1)
 
 def moments(text: str, after: str, count: int, zone: tzinfo = BERLIN) -> list[str]:
     """The next moments, as the clock shows them."""
-    calendar = parse(text)
-    found: list[str] = []
+    calendar, found = parse(text), list[str]()
     moment: datetime | None = datetime.fromisoformat(after).replace(tzinfo=zone)
     while moment and len(found) < count:
         moment = calendar.next(moment)

@@ -121,11 +121,20 @@ def test_a_stop_of_a_stopped_service_is_answered_at_once() -> None:
     assert events.AnswerStop() in effects
 
 
+@pytest.mark.parametrize(
+    "event",
+    [events.Stop(), events.Hurry(), EXITED, events.Unhealthy("it did not answer"), events.RequirementLost("bus", True)],
+)
+def test_what_stops_does_not_run_any_more(event: events.Event) -> None:
+    state, _ = play(*RUNNING, event)
+    assert (state.status, state.running_since) == (Status.STOPPING, None)
+
+
 @pytest.mark.parametrize("over", [GONE, (events.Cleared(),)])
 def test_a_stop_is_answered_once_nothing_is_left(over: tuple[events.Event, ...]) -> None:
     state, effects = play(*RUNNING, events.Stop())
     assert state.status is Status.STOPPING
-    assert effects == [events.Terminate(), events.SetTimer(Timer.GRACE, 5)]
+    assert effects[1:] == [events.Terminate(), events.SetTimer(Timer.GRACE, 5)]
     state, effects = play(*RUNNING, events.Stop(), *over)
     assert (state.status, state.pid, state.running_since, state.failure) == (Status.STOPPED, None, None, None)
     assert effects[:2] == [events.ClearTimer(), events.AnswerStop()]
@@ -165,6 +174,25 @@ def test_a_start_during_a_stop_waits_for_it() -> None:
     state, effects = play(*RUNNING, events.Stop(), events.Start(), *GONE)
     assert (state.status, state.starts_again) == (Status.STARTING, False)
     assert effects == [events.AnswerStop(), events.BeginStart(), events.SetTimer(Timer.START, 90.0)]
+
+
+@pytest.mark.parametrize("event", [events.Ready(), SAMPLES[events.Failed]])
+def test_the_last_word_of_a_start_whose_program_has_ended_is_late(event: events.Event) -> None:
+    stopped, _ = play(*STARTING, *GONE)
+    assert play(event, state=stopped) == (stopped, [])
+
+
+def test_no_start_is_ready_before_its_program_was_executed() -> None:
+    starting, _ = play(*STARTING, EXITED, events.Start(), events.Cleared())
+    assert play(events.Ready(), state=starting) == (starting, [])
+
+
+def test_that_nothing_is_left_may_be_said_twice() -> None:
+    # By TERM and by KILL, where there is no process.
+    hurried, _ = play(events.Start(), events.Stop(), events.Hurry())
+    starting, _ = play(events.Start(), events.Cleared(), state=hurried)
+    assert starting.status is Status.STARTING
+    assert play(events.Cleared(), state=starting) == (starting, [])
 
 
 def test_a_second_stop_takes_a_waiting_start_back() -> None:
@@ -393,6 +421,10 @@ def test_a_lost_requirement_that_stays_away_means_a_stop(
     assert (state.status, state.cause) == (Status.STOPPED, "bus, which it requires, ended")
 
 
+def test_a_stop_tells_whoever_was_started_again_since_the_dependents_were_stopped() -> None:
+    assert play(*RUNNING, events.Stop())[1][0] == events.LoseDependents(returns=False)
+
+
 def test_a_stop_takes_back_the_start_that_a_requirement_would_have_brought() -> None:
     state, _ = play(*RUNNING, events.RequirementLost("bus", returns=True), events.Stop(), *GONE)
     assert state.status is Status.STOPPED
@@ -423,6 +455,12 @@ def test_a_start_after_a_lost_requirement_was_not_asked_for() -> None:
 def test_a_start_for_a_dependent_waits_for_the_respawn() -> None:
     state, _ = play(*RUNNING, EXITED, events.Start(asked=False), events.Cleared())
     assert (state.status, state.respawn_at is not None) == (Status.STOPPED, True)
+
+
+def test_a_start_for_a_dependent_does_not_go_round_the_delay_of_a_respawn() -> None:
+    waiting, _ = play(*RUNNING, *GONE)
+    assert play(events.Start(asked=False), state=waiting) == (waiting, [])
+    assert failures(play(LATER, *STARTING[1:], events.Ready(), state=waiting)[1]) == [None]
 
 
 @pytest.mark.parametrize("before", [(), (events.Spawned(7), events.Ready(), EXITED)])
@@ -495,3 +533,9 @@ def test_an_adopted_process_goes_the_way_of_a_start() -> None:
     assert (state.status, state.pid, state.asked) == (Status.RUNNING, 7, False)
     state, _ = play(events.Adopt(), SAMPLES[events.Failed], events.Cleared())
     assert state.respawn_at is not None
+
+
+@pytest.mark.parametrize("event", [SAMPLES[events.Failed], EXITED, events.TimerFired(Timer.START)])
+def test_an_adoption_that_fails_tells_the_dependents_for_they_may_run(event: events.Event) -> None:
+    assert events.LoseDependents(returns=True) in play(events.Adopt(), events.Spawned(7), event)[1]
+    assert events.LoseDependents(returns=True) not in play(*STARTING, event)[1]

@@ -174,6 +174,21 @@ def test_its_file_is_the_users(place: Path, nobody: Identity, owner: int) -> Non
 
 
 @as_root
+def test_nobody_is_let_in_before_it_has_its_owner(
+    place: Path, nobody: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes = []
+
+    def chown(path: Path, *arguments: int, **options: bool) -> None:
+        modes.append(stat.S_IMODE(os.lstat(path).st_mode))
+
+    monkeypatch.setattr(os, "chown", chown)
+    with ExitStack() as stack:
+        opened(stack, Endpoint(place / "socket", mode=0o666), who=nobody)
+    assert modes == [0]
+
+
+@as_root
 def test_a_users_directory_leads_nowhere_that_the_user_cannot_go(place: Path, nobody: Identity) -> None:
     theirs, secret = place / "theirs", place / "secret"
     theirs.mkdir()

@@ -19,7 +19,7 @@ GOOD = "A" * 40
 
 
 def read(text: str) -> tuple[Service, ...]:
-    return config.read(tomllib.loads(text), SURROUNDINGS, config.sections())
+    return config.read(tomllib.loads(text), SURROUNDINGS, config.Installed())
 
 
 def problems(text: str) -> list[str]:

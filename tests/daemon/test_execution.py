@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +70,27 @@ def test_sockets_come_from_three_on_in_their_order(two: list[socket.socket]) -> 
     assert links == ["/dev/null", links[1], links[1], inode(two[1].fileno()), inode(two[0].fileno())]
 
 
+# Where the sockets are to go, the gate and the output are.
+LOW_NUMBERS = """
+import os, socket
+from herd.core.service import Program
+from herd.daemon.execution import execute
+from herd.daemon.identity import identity
+program = Program(("/bin/sh", "-c", "readlink /proc/$$/fd/3 /proc/$$/fd/4 /proc/$$/fd/5"))
+sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+high = [os.dup2(each.detach(), 50 + at, inheritable=False) for at, each in enumerate(sockets)]
+os.closerange(3, 50)
+print(*(os.readlink(f"/proc/self/fd/{each}") for each in high), sep="\\n", flush=True)
+pid = execute(program, identity(program), {"PATH": "/bin:/usr/bin"}, os.dup(1), high)
+assert os.waitpid(pid, 0) == (pid, 0)
+"""
+
+
 def test_whatever_numbers_herdd_itself_uses_just_then() -> None:
-    # Low numbers taken and free in turn: the pipe, the gate and the sockets meet where the sockets are to go.
-    with ExitStack() as opened:
-        listening = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
-        for _ in range(8):
-            sockets = [opened.enter_context(socket.socket(fileno=os.dup(listening.fileno()))) for _ in range(3)]
-            links = run(
-                shell("readlink /proc/$$/fd/3 /proc/$$/fd/4 /proc/$$/fd/5"), sockets=tuple(s.fileno() for s in sockets)
-            )
-            assert links == [inode(listening.fileno())] * 3
+    done = subprocess.run((sys.executable, "-c", LOW_NUMBERS), stdout=subprocess.PIPE, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert len(set(lines)) == 3
+    assert lines[:3] == lines[3:]
 
 
 def test_the_program_accepts_on_its_socket(two: list[socket.socket]) -> None:
@@ -166,17 +176,19 @@ def test_any_user_can_open_its_standard_output() -> None:
 def test_the_output_outlives_its_reader() -> None:
     me = Identity(pwd.getpwuid(os.geteuid()).pw_name, os.geteuid(), os.getegid(), (), "/")
     reading, writing = output_pipe(me)
-    script = "read -r _; echo after; read -r _"
-    with subprocess.Popen(("sh", "-c", script), stdin=subprocess.PIPE, stdout=writing, text=True) as child:
+    script = "read -r _; echo after; (echo written >&2); read -r _"
+    pipe = subprocess.PIPE
+    with subprocess.Popen(("sh", "-c", script), stdin=pipe, stdout=writing, stderr=pipe, text=True) as child:
         os.close(writing)
         os.close(reading)
         assert child.stdin is not None
+        assert child.stderr is not None
         child.stdin.write("\n")
         child.stdin.flush()
+        assert child.stderr.readline() == "written\n"
         # The next herdd.
         with open(f"/proc/{child.pid}/fd/1") as output:
             assert output.readline() == "after\n"
-            child.stdin.write("\n")
             child.stdin.close()
-            assert child.wait() == 0
+            assert child.wait() == 1
             assert output.read() == ""

@@ -203,7 +203,8 @@ async def test_the_compressor_takes_what_an_earlier_herdd_left(tmp_path: Path) -
         nursery.start_soon(compressor.run)
         await file.idle.wait()
         with trio.fail_after(20):
-            await trio.testing.wait_all_tasks_blocked()
+            # It waits for more without turning round and round.
+            await trio.testing.wait_all_tasks_blocked(0.05)
         assert names(tmp_path) == ["web.log", "web.log.1.gz", "web.log.2.gz", "web.log.3.gz"]
         # Later it is ready for more.
         file.idle = trio.Event()

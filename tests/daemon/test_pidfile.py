@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from herd.daemon import files, pidfile
 from herd.daemon.pidfile import forget, main_pid
 
 NOBODY = 65534
@@ -93,6 +95,31 @@ async def test_a_directory_that_is_made_anew(tmp_path: Path, child: int) -> None
     path.parent.mkdir()
     steps: list[Writer] = [path.parent.rmdir, path.parent.mkdir, lambda: path.write_text(str(child))]
     assert await found(path, any_pid, *steps) == child
+
+
+async def test_a_directory_that_gets_another_name(tmp_path: Path, child: int) -> None:
+    path = tmp_path / "run/pid"
+    path.parent.mkdir()
+    steps: list[Writer] = [lambda: path.parent.rename(tmp_path / "old"), path.parent.mkdir]
+    assert await found(path, any_pid, *steps, lambda: path.write_text(str(child))) == child
+
+
+async def test_a_directory_that_is_made_while_it_is_looked_for(
+    tmp_path: Path, child: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run/pid"
+
+    @contextmanager
+    def opened_too_soon(directory: Path) -> Iterator[int]:
+        try:
+            with files.opened_directory(directory) as opened:
+                yield opened
+        except FileNotFoundError:
+            path.parent.mkdir()
+            raise
+
+    monkeypatch.setattr(pidfile, "opened_directory", opened_too_soon)
+    assert await found(path, any_pid, lambda: path.write_text(str(child))) == child
 
 
 async def test_only_a_living_process_of_the_service(tmp_path: Path, child: int) -> None:

@@ -94,6 +94,13 @@ async def test_bound_is_not_listening() -> None:
         assert await answer(TcpPort("127.0.0.1", port), os.getpid()) == f"nothing listens on 127.0.0.1:{port}"
 
 
+async def test_connected_is_not_listening() -> None:
+    with listening() as server, socket.create_connection(server.getsockname()), server.accept()[0]:
+        port = server.getsockname()[1]
+        server.close()
+        assert await answer(TcpPort("127.0.0.1", port), os.getpid()) == f"nothing listens on 127.0.0.1:{port}"
+
+
 async def test_another_process_listens() -> None:
     name = Path("/proc/self/comm").read_text().strip()
     with listening() as server:
@@ -231,7 +238,7 @@ async def test_a_server_that_says_nothing_is_given_up_by_cancellation() -> None:
 async def test_how_a_command_ends() -> None:
     assert await answer(CommandSuccess(("true",))) is None
     assert await answer(CommandSuccess(("sh", "-c", "exit 3"))) == "its command exited with 3"
-    assert await answer(CommandSuccess(("sh", "-c", "kill -9 $$"))) == "its command was ended by signal 9"
+    assert await answer(CommandSuccess(("sh", "-c", "kill -9 $$"))) == "its command was ended by SIGKILL (9)"
     reason = await answer(CommandSuccess(("/no/such/command",)))
     assert reason == "its command /no/such/command cannot be executed: No such file or directory"
 

@@ -198,6 +198,11 @@ class Daemon:
         """A service's log file."""
         return (self.log_dir / f"{service}.log").read_text()
 
+    def written(self, service: str) -> list[str]:
+        """The lines of a service's log without their stamps, those included that are on their way into the file."""
+        lines: list[str] = self.call("Log", service=service, lines=1000)["parameters"]["lines"]
+        return [line.split(" ", 1)[1] for line in lines]
+
     def end(self, number: int = signal.SIGTERM) -> int:
         """Let a signal end it; the exit status."""
         self.process.send_signal(number)

@@ -12,6 +12,7 @@ In each field: `*`, a number or name, a range (`..` for systemd, `-` for cron), 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from attrs import field, frozen
 
@@ -45,7 +46,7 @@ class _Field:
     noun: str
     low: int
     high: int
-    names: dict[str, int] = field(factory=dict)
+    names: Mapping[str, int] = field(factory=dict)
     is_weekday: bool = False
 
 

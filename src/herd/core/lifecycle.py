@@ -82,6 +82,8 @@ class State:
     respawns: bool = False
     # The start under way, or the one that starts_again stands for, was asked for.
     asked: bool = False
+    # The start under way takes a process over: dependents that were taken over, too, may run already.
+    adopts: bool = False
     # When the waiting respawn is due; None when none waits.
     respawn_at: float | None = None
     # Respawns in a row, and the moments of those since the last stop that was asked for.
@@ -119,7 +121,7 @@ def step(state: State, event: Event, policy: Policy, now: float) -> Step:
 def _begin(state: State, policy: Policy, *, asked: bool) -> Step:
     fresh = evolve(
         state,
-        status=Status.STARTING, asked=asked, starts_again=False, respawns=False, respawn_at=None,
+        status=Status.STARTING, asked=asked, adopts=False, starts_again=False, respawns=False, respawn_at=None,
         pid=None, running_since=None, failure=None, cause=None, done=False,
     )  # fmt: skip
     return fresh, (BeginStart(), SetTimer(Timer.START, policy.start_timeout))
@@ -127,7 +129,7 @@ def _begin(state: State, policy: Policy, *, asked: bool) -> Step:
 
 def _leave(state: State, policy: Policy, *effects: Effect) -> Step:
     """Towards STOPPED: end what runs, with the grace period."""
-    going = evolve(state, status=Status.STOPPING)
+    going = evolve(state, status=Status.STOPPING, running_since=None)
     return going, (*effects, Terminate(), SetTimer(Timer.GRACE, policy.grace_period))
 
 
@@ -141,12 +143,15 @@ def _start_stopped(state: State, event: Event, policy: Policy, now: float) -> St
         return state, (AnswerStart(Failure(Stage.RESPAWN, "it is disabled; enable it first")),)
     if event.asked:
         state = evolve(state, attempts=0, respawn_history=())
+    elif state.respawn_at is not None:
+        # Whoever brought this is answered with the respawn, which keeps its delay and is counted.
+        return state, ()
     return _begin(state, policy, asked=event.asked)
 
 
 def _adopt(state: State, event: Event, policy: Policy, now: float) -> Step:
     begun, _ = _begin(state, policy, asked=False)
-    return begun, (BeginAdoption(), SetTimer(Timer.START, policy.start_timeout))
+    return evolve(begun, adopts=True), (BeginAdoption(), SetTimer(Timer.START, policy.start_timeout))
 
 
 def _start_again(state: State, event: Event, policy: Policy, now: float) -> Step:
@@ -177,7 +182,8 @@ def _stop_starting(state: State, event: Event, policy: Policy, now: float) -> St
 
 
 def _stop_running(state: State, event: Event, policy: Policy, now: float) -> Step:
-    return _leave(evolve(state, respawn_history=(), attempts=0), policy)
+    """Dependents were stopped before; one that somebody started again meanwhile goes, too."""
+    return _leave(evolve(state, respawn_history=(), attempts=0), policy, LoseDependents(returns=False))
 
 
 def _stop_stopping(state: State, event: Event, policy: Policy, now: float) -> Step:
@@ -187,7 +193,7 @@ def _stop_stopping(state: State, event: Event, policy: Policy, now: float) -> St
 
 
 def _hurry(state: State, event: Event, policy: Policy, now: float) -> Step:
-    ending = evolve(state, status=Status.STOPPING, starts_again=False, respawns=False)
+    ending = evolve(state, status=Status.STOPPING, running_since=None, starts_again=False, respawns=False)
     return ending, (CancelStart(), ClearTimer(), _STOPPED_MEANWHILE, Kill())
 
 
@@ -225,6 +231,9 @@ def _cleared_running(state: State, event: Event, policy: Policy, now: float) -> 
 
 
 def _ready(state: State, event: Event, policy: Policy, now: float) -> Step:
+    if state.pid is None and not policy.on_demand:
+        # The last word of a start before this one, whose program ended meanwhile.
+        return state, ()
     return evolve(state, status=Status.RUNNING, running_since=now), (ClearTimer(), AnswerStart(None))
 
 
@@ -232,7 +241,8 @@ def _fail(state: State, policy: Policy, failure: Failure) -> Step:
     """A start that failed: whoever asked is told once all is gone; nobody asked: it is tried again."""
     own_fault = failure.stage not in (Stage.REQUIREMENT, Stage.EXECUTION)
     respawns = own_fault and not state.asked and _may_respawn(state, policy)
-    return _leave(evolve(state, failure=failure, respawns=respawns), policy, CancelStart())
+    lost = (LoseDependents(returns=respawns),) if state.adopts else ()
+    return _leave(evolve(state, failure=failure, respawns=respawns), policy, CancelStart(), *lost)
 
 
 def _failed(state: State, event: Event, policy: Policy, now: float) -> Step:
@@ -313,7 +323,7 @@ def _timer_stopping(state: State, event: Event, policy: Policy, now: float) -> S
 
 
 def _cleared(state: State, event: Event, policy: Policy, now: float) -> Step:
-    stopped = evolve(state, status=Status.STOPPED, pid=None, running_since=None)
+    stopped = evolve(state, status=Status.STOPPED, pid=None)
     if state.starts_again and state.enabled:
         begun, effects = _begin(stopped, policy, asked=state.asked)
         return begun, (AnswerStop(), *effects)
@@ -387,11 +397,11 @@ TABLE: dict[tuple[Status, type[Event]], Handler | Ignored | Refused] = {
     (_B, Spawned): _spawned,
     (_R, Spawned): _spawned_running,
     (_E, Spawned): _spawned,
-    (_S, Ready): _NO_PROCESS,
+    (_S, Ready): _LATE,
     (_B, Ready): _ready,
     (_R, Ready): Refused("a start is ready once"),
     (_E, Ready): _LATE,
-    (_S, Failed): _NO_PROCESS,
+    (_S, Failed): _LATE,
     (_B, Failed): _failed,
     (_R, Failed): Refused("a start that was ready cannot fail"),
     (_E, Failed): _LATE,
@@ -400,7 +410,7 @@ TABLE: dict[tuple[Status, type[Event]], Handler | Ignored | Refused] = {
     (_R, Exited): _exited_running,
     (_E, Exited): _exited_stopping,
     (_S, Cleared): _LATE,
-    (_B, Cleared): Refused("only a stop clears"),
+    (_B, Cleared): Ignored("TERM and KILL both found nothing, and the first of their answers brought this start"),
     (_R, Cleared): _cleared_running,
     (_E, Cleared): _cleared,
     (_S, TimerFired): _timer_stopped,

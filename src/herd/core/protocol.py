@@ -23,6 +23,8 @@ MAX_REPLY = 16 * 1024 * 1024
 
 CALL_KEYS = frozenset({"method", "parameters", "oneway", "more", "upgrade"})
 
+_CONTINUES = ',"continues":true'
+
 
 class ProtocolViolation(Exception):
     """The peer sent what no Varlink peer may send; its connection has to end."""
@@ -49,20 +51,37 @@ class Call:
         return encode(message)
 
 
-def encode(message: dict[str, Any]) -> bytes:
-    """A message as bytes, its NUL included."""
-    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
-    if "\\u0000" in text:
-        text = json.dumps(_without_nul(message), ensure_ascii=False, separators=(",", ":"))
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+class Encoded:
+    """Parameters that are JSON already."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def to_json(value: Any) -> str:
+    """A value as the wire has it."""
+    text = _ENCODER.encode(value)
+    return _ENCODER.encode(_without_nul(value)) if "\\u0000" in text else text
+
+
+def _frame(text: str) -> bytes:
     return text.encode("utf-8", "replace") + b"\0"
 
 
-def encode_reply(parameters: dict[str, Any], *, continues: bool = False) -> bytes:
+def encode(message: dict[str, Any]) -> bytes:
+    """A message as bytes, its NUL included."""
+    return _frame(to_json(message))
+
+
+def encode_reply(parameters: dict[str, Any] | Encoded, *, continues: bool = False) -> bytes:
     """A reply; `continues` says that more of them follow for the same call."""
-    message: dict[str, Any] = {"parameters": parameters}
-    if continues:
-        message["continues"] = True
-    return encode(message)
+    text = parameters.text if isinstance(parameters, Encoded) else to_json(parameters)
+    return _frame(f'{{"parameters":{text}{_CONTINUES if continues else ""}}}')
 
 
 def encode_error(name: str, parameters: dict[str, Any]) -> bytes:

@@ -11,6 +11,10 @@ from contextlib import suppress
 MARK = "HERD_INVOCATION"
 
 
+# Seconds.
+_MOMENT = 0.01
+
+
 class Census:
     """The living processes by their parent, without those in `awaited`: whose children those are is known.
 
@@ -19,25 +23,31 @@ class Census:
 
     def __init__(self, awaited: Container[int] = ()) -> None:
         self._awaited = awaited
-        self._taken = -math.inf
-        self._children: dict[int, list[int]] = {}
+        # When it began, how long it took, and what was found; replaced as one, for threads ask too.
+        self._last: tuple[float, float, dict[int, list[int]]] = (-math.inf, 0.0, {})
 
     def children(self, since: float) -> dict[int, list[int]]:
         """As they were at some moment after `since` (time.monotonic)."""
-        if self._taken <= since:
-            self._taken = time.monotonic()
-            self._children = {}
+        began, _, children = self._last
+        if began <= since:
+            began, children = time.monotonic(), {}
             for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
                 if pid not in self._awaited and (parent := living_parent(pid)):
-                    self._children.setdefault(parent, []).append(pid)
-        return self._children
+                    children.setdefault(parent, []).append(pid)
+            self._last = began, time.monotonic() - began, children
+        return children
+
+    def recent(self) -> dict[int, list[int]]:
+        """As they were a moment ago; a longer one where a look takes long, for there is more to do than look."""
+        _, took, _ = self._last
+        return self.children(time.monotonic() - max(_MOMENT, 4 * took))
 
 
 def living_parent(pid: int) -> int | None:
     """The parent of a process, 0 for one outside of our namespace; None for one that has ended."""
     # PID (COMMAND) STATE PARENT …, where the command may have anything in it.
-    state, parent = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split(maxsplit=2)[:2] or (b"X", b"0")
-    return None if state in b"ZX" else int(parent)
+    words = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split(maxsplit=2)
+    return int(words[1]) if words and words[0] not in (b"Z", b"X") else None
 
 
 def members(pid: int, mark: str, children: dict[int, list[int]]) -> set[int]:
@@ -71,6 +81,13 @@ def marked(marks: Container[str]) -> dict[int, str]:
 
 def _read(path: str) -> bytes:
     """A file of /proc; nothing of a process that has ended, or is not ours to read."""
-    with suppress(OSError), open(path, "rb", buffering=0) as file:
-        return file.read()
-    return b""
+    parts = []
+    # Without a file object, which would take half as long again, for every process there is.
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            while part := os.read(descriptor, 65536):
+                parts.append(part)
+        finally:
+            os.close(descriptor)
+    return b"".join(parts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -31,15 +31,29 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
 _KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
 
 
-def sections() -> dict[str, Section]:
-    """Every section that is installed, by the name of its table."""
-    found = [entry.load() for entry in entry_points(group="herd.services")]
-    return {section.name: section for section in found}
+class Installed(Mapping[str, Section]):
+    """Every section that is installed, by the name of its table, its entry point's; imported when asked for."""
+
+    def __init__(self) -> None:
+        self._entries = {entry.name: entry for entry in entry_points(group="herd.services")}
+
+    def __getitem__(self, name: str) -> Section:
+        section: Section = self._entries[name].load()
+        return section
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
 
 
 def load(path: Path, surroundings: Surroundings) -> tuple[Service, ...]:
     """The services of a configuration file. Raises ConfigurationError with everything that is wrong."""
-    return read(_parse(path), surroundings, sections())
+    return read(_parse(path), surroundings, Installed())
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -55,7 +69,7 @@ def _parse(path: Path) -> dict[str, Any]:
         raise ConfigurationError([f"cannot read {path}: it is not TOML: {error}"]) from error
 
 
-def read(tables: dict[str, Any], surroundings: Surroundings, known: dict[str, Section]) -> tuple[Service, ...]:
+def read(tables: dict[str, Any], surroundings: Surroundings, known: Mapping[str, Section]) -> tuple[Service, ...]:
     """The services of parsed tables. Raises ConfigurationError with everything that is wrong."""
     problems: list[str] = []
     services: list[Service] = []

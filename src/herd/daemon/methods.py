@@ -15,12 +15,13 @@ import herd
 from herd.core import interface
 from herd.core.errors import INTERFACE, HerdError
 from herd.core.events import Status
-from herd.core.protocol import Call
+from herd.core.protocol import Call, Encoded
 from herd.core.service import Reply
 from herd.core.status import facts
 from herd.daemon.access import Peer
 from herd.daemon.bulletin import step_text
 from herd.daemon.controller import Controller
+from herd.daemon.factbook import Factbook
 from herd.daemon.log import ServiceLog, following
 from herd.daemon.logstream import MOST_LINES, batches, history, newest, reply
 from herd.daemon.supervisor import Supervisor
@@ -48,6 +49,7 @@ class Session:
     """What a method works with."""
 
     supervisor: Supervisor
+    factbook: Factbook
     peer: Peer
     call: Call
     # One reply that others follow.
@@ -94,10 +96,10 @@ async def _get_interface_description(session: Session) -> Parameters:
     return {"description": DESCRIPTIONS[name]}
 
 
-async def _status(session: Session) -> Parameters:
+async def _status(session: Session) -> Encoded:
     supervisor, name = session.supervisor, session.parameter("service", str)
-    names = list(supervisor.controllers) if name is None else [supervisor.find(name).service.name]
-    return {"services": [facts(supervisor.snapshot(each)) for each in names]}
+    names = supervisor.controllers if name is None else [supervisor.find(name).service.name]
+    return session.factbook.reply(map(supervisor.snapshot, names))
 
 
 async def _perform(session: Session) -> Parameters:
@@ -227,17 +229,21 @@ def _logs(session: Session) -> tuple[list[ServiceLog], bool]:
 
 @frozen
 class Method:
-    """A method; `streams` when it lives until the client leaves, so that the client's leaving ends it."""
+    """A method; `streams` when it lives until the client leaves, so that the client's leaving ends it.
 
-    run: Callable[[Session], Awaitable[Parameters]]
+    One that `waits` for nothing is answered by whoever read the call.
+    """
+
+    run: Callable[[Session], Awaitable[Parameters | Encoded]]
     streams: bool = False
+    waits: bool = True
     needs_more: bool = False
 
 
 METHODS = {
-    f"{VARLINK}.GetInfo": Method(_get_info),
-    f"{VARLINK}.GetInterfaceDescription": Method(_get_interface_description),
-    f"{INTERFACE}.Status": Method(_status),
+    f"{VARLINK}.GetInfo": Method(_get_info, waits=False),
+    f"{VARLINK}.GetInterfaceDescription": Method(_get_interface_description, waits=False),
+    f"{INTERFACE}.Status": Method(_status, waits=False),
     f"{INTERFACE}.Perform": Method(_perform),
     f"{INTERFACE}.Watch": Method(_watch, streams=True, needs_more=True),
     f"{INTERFACE}.Log": Method(_log, streams=True),

@@ -18,9 +18,9 @@ import trio
 from herd.daemon.files import opened_directory, read_guarded, remove_file
 
 MAX_SIZE = 64
-# inotify(7): a file was written to or got the name; the directory itself has gone or got another name.
-_MODIFY, _MOVED_TO, _CREATE, _DELETE_SELF, _MOVE_SELF = 0x002, 0x080, 0x100, 0x400, 0x800
-_WANTED = _MODIFY | _MOVED_TO | _CREATE | _DELETE_SELF | _MOVE_SELF
+# inotify(7): a file was written to or got the name; the directory got another name. That it has gone always tells.
+_MODIFY, _MOVED_TO, _CREATE, _MOVE_SELF = 0x002, 0x080, 0x100, 0x800
+_WANTED = _MODIFY | _MOVED_TO | _CREATE | _MOVE_SELF
 
 
 def forget(path: Path) -> None:

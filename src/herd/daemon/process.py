@@ -29,8 +29,6 @@ from herd.daemon.execution import environment_of, execute, output_pipe
 from herd.daemon.identity import Identity
 
 _PR_SET_CHILD_SUBREAPER = 36
-# Seconds for which a look at the processes is new enough to send signals by.
-_RECENT = 0.01
 
 
 def become_subreaper() -> None:
@@ -104,7 +102,7 @@ class Process:
         Once to each: many programs take a second TERM for a wish to end at once.
         """
         # One that has just appeared is found later.
-        self._find(time.monotonic() - _RECENT)
+        self._find(_CENSUS.recent())
         self._signal = number
         group = self._signal_group(number)
         for pid, descriptor in self._members.items():
@@ -133,7 +131,7 @@ class Process:
             # What is done meanwhile, other services' ends, shares one look at the processes.
             asked = time.monotonic()
             await trio.lowlevel.checkpoint()
-            self._find(asked)
+            self._find(_CENSUS.children(asked))
             if not self._members:
                 return
             pid, descriptor = next(iter(self._members.items()))
@@ -214,9 +212,9 @@ class Process:
                 os.close(descriptor)
         self._members.clear()
 
-    def _find(self, since: float) -> None:
-        """Take in members of `since` not known yet and give them the signal that the others had."""
-        found = members(self.pid, self.mark, _CENSUS.children(since))
+    def _find(self, children: dict[int, list[int]]) -> None:
+        """Take in members not known yet and give them the signal that the others had."""
+        found = members(self.pid, self.mark, children)
         if not self._is_child:
             # Its orphans went to another subreaper.
             found.update(marked({self.mark}))

@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
-from datetime import datetime
 from functools import partial
 from signal import SIGKILL, Signals
 from typing import Protocol
@@ -33,6 +32,7 @@ from herd.daemon.identity import Identity, NoIdentity, identity
 from herd.daemon.log import ServiceLog
 from herd.daemon.notify import NotifySocket
 from herd.daemon.process import Process
+from herd.daemon.zone import now
 
 # A clock that is set meanwhile is noticed at the latest then. Seconds.
 _LONGEST_SLEEP = 3600.0
@@ -294,8 +294,12 @@ class Runner:
                 await attendance.cleared.wait()
 
     async def _until_due(self, schedule: Schedule) -> None:
-        self.next_run = schedule.next(datetime.now().astimezone()).timestamp()
+        due = schedule.next(await trio.to_thread.run_sync(now))
+        self.next_run = None if due is None else due.timestamp()
         self._means.advanced(self.service.name)
+        if self.next_run is None:
+            # The last moment is over.
+            await trio.sleep_forever()
         # Again and again, for the clock may be set meanwhile.
         while (left := self.next_run - time.time()) > 0:  # noqa: ASYNC110
             await trio.sleep(min(left, _LONGEST_SLEEP))

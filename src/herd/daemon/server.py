@@ -21,6 +21,7 @@ import trio
 from herd.core.errors import INTERFACE, HerdError
 from herd.core.protocol import MAX_CALL, Call, FrameBuffer, ProtocolViolation, decode_call, encode_error, encode_reply
 from herd.daemon.access import peer_of
+from herd.daemon.factbook import Factbook
 from herd.daemon.methods import METHODS, Method, Session, VarlinkError
 from herd.daemon.supervisor import Supervisor
 
@@ -135,10 +136,11 @@ def _remove_stale(path: Path) -> None:
 
 async def serve(listener: trio.SocketListener, supervisor: Supervisor, say: Callable[[str], None]) -> None:
     """Serve every connection until cancelled."""
+    factbook = Factbook()
 
     async def handle(stream: trio.SocketStream) -> None:
         try:
-            await Connection(stream, supervisor).run()
+            await Connection(stream, supervisor, factbook).run()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         except* Exception as group:
@@ -150,11 +152,14 @@ async def serve(listener: trio.SocketListener, supervisor: Supervisor, say: Call
 class Connection:
     """One client."""
 
-    def __init__(self, stream: trio.SocketStream, supervisor: Supervisor) -> None:
+    def __init__(self, stream: trio.SocketStream, supervisor: Supervisor, factbook: Factbook) -> None:
         self._stream = stream
         self._supervisor = supervisor
+        self._factbook = factbook
         self._peer = peer_of(stream.socket)
         self._gone = trio.Event()
+        # Calls read and handed on.
+        self._unanswered = 0
         # What a sender that was cancelled half-way left; it goes out before anything else does.
         self._unsent = bytearray()
 
@@ -165,6 +170,7 @@ class Connection:
             nursery.start_soon(self._read, send)
             async for call in receive:
                 await self._answer(call)
+                self._unanswered -= 1
             nursery.cancel_scope.cancel()
 
     async def _read(self, calls: trio.MemorySendChannel[Call]) -> None:
@@ -174,12 +180,21 @@ class Connection:
             try:
                 while data := await self._stream.receive_some(_RECEIVE):
                     for frame in buffer.feed(data):
-                        await calls.send(decode_call(frame))
+                        await self._take(decode_call(frame), calls)
             except (trio.BrokenResourceError, ProtocolViolation):
                 # What was asked for before is still done, to its end.
                 pass
             finally:
                 self._gone.set()
+
+    async def _take(self, call: Call, calls: trio.MemorySendChannel[Call]) -> None:
+        """Answer at once what needs no waiting, unless calls before it are still to be answered."""
+        method = METHODS.get(call.method)
+        if method is not None and not method.waits and not self._unanswered:
+            await self._settle(method, call)
+        else:
+            self._unanswered += 1
+            await calls.send(call)
 
     async def _answer(self, call: Call) -> None:
         method = METHODS.get(call.method)
@@ -212,7 +227,7 @@ class Connection:
         async def send(parameters: dict[str, Any]) -> None:
             await self._send(call, encode_reply(parameters, continues=True))
 
-        last = await method.run(Session(self._supervisor, self._peer, call, send))
+        last = await method.run(Session(self._supervisor, self._factbook, self._peer, call, send))
         await self._send(call, encode_reply(last))
 
     async def _send(self, call: Call, data: bytes) -> None:

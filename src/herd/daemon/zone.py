@@ -1,0 +1,27 @@
+"""The machine's time zone with its rules, not only the offset of the moment: calendars reach over changes of the clock."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+_LOCAL = Path("/etc/localtime")
+
+
+def local_zone() -> tzinfo | None:
+    """$TZ, where it names a zone, or /etc/localtime (localtime(5)); the present offset where neither can be read."""
+    name = os.environ.get("TZ", "").removeprefix(":")
+    try:
+        if name:
+            return ZoneInfo(name)
+        with _LOCAL.open("rb") as file:
+            return ZoneInfo.from_file(file)
+    except (OSError, ValueError):
+        return datetime.now().astimezone().tzinfo
+
+
+def now() -> datetime:
+    """This moment in the machine's time zone."""
+    return datetime.now(local_zone())
