@@ -13,7 +13,7 @@ from herd.core.timeline import Span
 
 GREY, BLUE, ORANGE, RED = "#d0d0d0", "#56b4e9", "#e69f00", "#c1121f"
 SPANS = [
-    Span("web", ("net",), 10.0, 12.0, 12.5, 14.0),
+    Span("app", ("net",), 10.0, 12.0, 12.5, 14.0),
     Span("net", (), 10.0, 10.0, 11.0, 12.0),
     Span("bad", (), 10.0, 10.0, failed=11.0),
 ]
@@ -49,21 +49,22 @@ class Picture:
 def test_bars_lie_where_the_axis_says() -> None:
     picture = Picture(SPANS)
     axis = {each.text: float(each.attrib["x"]) for each in picture.all("text") if each.get("fill") == "#555"}
+    assert float(picture.all("g")[0][1].attrib["x"]) < axis["0 s"] < axis["4 s"] < float(picture.root.attrib["width"])
     assert list(axis) == ["0 s", "0.5 s", "1 s", "1.5 s", "2 s", "2.5 s", "3 s", "3.5 s", "4 s"]
     expected = [
         (GREY, axis["0 s"], axis["2 s"]), (BLUE, axis["2 s"], axis["2.5 s"]), (ORANGE, axis["2.5 s"], axis["4 s"]),
         (RED, axis["2 s"], axis["4 s"]),
     ]  # fmt: skip
-    for (colour, *found), (wanted, *places) in zip(picture.bars("web"), expected, strict=True):
+    for (colour, *found), (wanted, *places) in zip(picture.bars("app"), expected, strict=True):
         assert colour == wanted
         assert found == pytest.approx(places, abs=0.2)
 
 
 def test_the_critical_path_is_marked_and_joined() -> None:
     picture = Picture(SPANS)
-    framed = {name: RED in [colour for colour, *_ in picture.bars(name)] for name in ("web", "net", "bad")}
-    assert framed == {"web": True, "net": True, "bad": False}
-    assert [each.text for each in picture.all("text") if each.get("font-weight")][1:] == ["net", "web"]
+    framed = {name: RED in [colour for colour, *_ in picture.bars(name)] for name in ("app", "net", "bad")}
+    assert framed == {"app": True, "net": True, "bad": False}
+    assert [each.text for each in picture.all("text") if each.get("font-weight")][1:] == ["net", "app"]
     assert len([each for each in picture.all("path") if each.get("stroke") == RED]) == 1
 
 
@@ -72,7 +73,7 @@ def test_rows_stand_in_the_order_of_turns_and_tell_everything() -> None:
     assert [row[0].text for row in rows] == [
         "bad (failed): waiting for requirements 0ms, preparation and execution 1.000s",
         "net: waiting for requirements 0ms, preparation and execution 1.000s, readiness and set-up 1.000s",
-        "web: waiting for requirements 2.000s, preparation and execution 500ms, readiness and set-up 1.500s"
+        "app: waiting for requirements 2.000s, preparation and execution 500ms, readiness and set-up 1.500s"
         "; requires net",
     ]
     heights = [float(row[1].attrib["y"]) for row in rows]

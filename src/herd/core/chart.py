@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 from itertools import pairwise
+from math import inf
 
 from attrs import frozen
 
@@ -31,6 +32,8 @@ _STEPS = (
     *(digit * 10.0**power for power in range(-4, 1) for digit in (1, 2, 5)),
     *(10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14400.0, 43200.0, 86400.0),
 )
+# Up to which step the marks are written in which unit, of so many seconds.
+_UNITS = ((0.1, "ms", 0.001), (60.0, "s", 1.0), (3600.0, "min", 60.0), (inf, "h", 3600.0))
 
 
 @frozen
@@ -48,11 +51,7 @@ class _Scale:
     def marks(self) -> list[tuple[float, str]]:
         """Moments of the axis with their labels, twelve at most."""
         step = next((step for step in _STEPS if self.length / step <= 11), self.length)
-        unit, size = "h", 3600.0
-        for limit, name, seconds_of_it in ((0.1, "ms", 0.001), (60, "s", 1.0), (3600, "min", 60.0)):
-            if step < limit:
-                unit, size = name, seconds_of_it
-                break
+        unit, size = next((unit, size) for limit, unit, size in _UNITS if step < limit)
         times = [number * step for number in range(int(self.length / step + 1e-9) + 1)]
         return [(self.begin + time, f"{round(time / size, 6):g} {unit}") for time in times]
 
