@@ -67,10 +67,11 @@ def test_a_file(tmp_path: Path) -> None:
     path.write_text("PASSWORD='a b'\n")
     assert read_environment(path) == {"PASSWORD": "a b"}
     path.write_text("PASSWORD\n")
-    with pytest.raises(ValueError, match=r"web\.env: line 1"):
+    with pytest.raises(OSError, match="line 1: it is not NAME=value") as caught:
         read_environment(path)
+    assert caught.value.filename == str(path)
     path.write_bytes(b"A=\xff")
-    with pytest.raises(ValueError, match="not UTF-8"):
+    with pytest.raises(OSError, match="not UTF-8"):
         read_environment(path)
     path.write_bytes(b"#" * (MAX_SIZE + 1))
     with pytest.raises(OSError, match="too large"):

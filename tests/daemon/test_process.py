@@ -298,8 +298,11 @@ async def test_which_processes_are_the_services() -> None:
 
 async def test_the_main_process_that_a_daemon_leaves_is_adopted() -> None:
     # The last of a double fork: no leader of its group. It ends with 5 by TERM.
-    daemon = "trap 'exit 5' TERM; echo $$; while :; do sleep 1000 & wait; done"
-    script = "setsid sh -c '(exec sh -c \"$DAEMON\") & exit 0'; exit 0"
+    daemon = (
+        "import os, signal; signal.signal(signal.SIGTERM, lambda *_: os._exit(5)); "
+        "print(os.getpid(), flush=True); signal.pause()"
+    )
+    script = f"setsid sh -c '(exec {sys.executable} -c \"$DAEMON\") & exit 0'; exit 0"
     async with running(program(script, environment={"DAEMON": daemon})) as process:
         first, main = process.pid, int(await line(process))
         assert (await process.wait()).code == 0

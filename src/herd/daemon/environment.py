@@ -6,6 +6,7 @@ without its password is worse than one that does not start.
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
@@ -22,13 +23,13 @@ _PLAIN = re.compile(r"((?:[^\\\n]|\\.)*)\\?(?:\n|\Z)", re.DOTALL)
 
 
 def read_environment(path: Path) -> dict[str, str]:
-    """The variables of a file. Raises OSError, ValueError that names file and line. Blocks."""
+    """The variables of a file. Raises OSError, whose `strerror` names the line of a mistake. Blocks."""
     try:
         return parse_environment(read_guarded(path, MAX_SIZE).decode())
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: it is not UTF-8") from error
+        raise OSError(errno.EINVAL, "it is not UTF-8", str(path)) from error
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise OSError(errno.EINVAL, str(error), str(path)) from error
 
 
 def parse_environment(text: str) -> dict[str, str]:

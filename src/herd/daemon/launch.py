@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -39,11 +38,7 @@ def launch(
     service: Service, who: Identity, processes_dir: Path, extra: Mapping[str, str], sockets: Sequence[int]
 ) -> Process:
     """The program's process, noted for the herdd after this one. Raises OSError."""
-    try:
-        process = spawn(service.name, service.program, who, extra, sockets)
-    except ValueError as error:
-        # Its environment file.
-        raise OSError(errno.EINVAL, str(error)) from error
+    process = spawn(service.name, service.program, who, extra, sockets)
     begun = start_time(process.pid)
     if begun is not None:
         # Keyword by keyword: most are numbers or texts that could stand for each other.

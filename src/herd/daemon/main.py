@@ -102,6 +102,9 @@ async def run(paths: Paths, read: Callable[[], tuple[Service, ...]]) -> dict[str
     # Nothing is touched before the configuration is right.
     services = read()
     _make_directories(paths)
+    if os.geteuid() == 0:
+        # Root needs no groups, and so none of them is there to be left to a service.
+        os.setgroups([])
     become_subreaper()
     disabled = DisabledNames(paths.state_dir / "disabled.json")
     supervisor = Supervisor(services, read, paths.log_dir, paths.processes_dir, disabled, _say)

@@ -77,8 +77,8 @@ class Prober:
         program = attrs.evolve(self.program, command=command)
         try:
             process = await trio.to_thread.run_sync(spawn, self.service, program, self.who)
-        except (OSError, ValueError) as error:
-            return f"its command {command[0]} cannot be executed: {getattr(error, 'strerror', None) or error}"
+        except OSError as error:
+            return f"its command {command[0]} cannot be executed: {error.strerror}"
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_discard, process.output)

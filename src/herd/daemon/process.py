@@ -258,8 +258,7 @@ def spawn(
 ) -> Process:
     """Execute the program; `sockets` become its descriptors from 3 on, `extra` prevails in its environment.
 
-    Raises OSError, ValueError for an environment file that cannot be read as one. Blocks: call it in a thread,
-    and keep what it returns.
+    Raises OSError. Blocks: call it in a thread, and keep what it returns.
     """
     mark = secrets.token_hex(16)
     environment = {**environment_of(program, who), **(extra or {}), "HERD_SERVICE": service, MARK: mark}

@@ -19,7 +19,6 @@ from herd.core.suggest import did_you_mean
 from herd.daemon.bulletin import Bulletin, announcement
 from herd.daemon.compressor import Compressor
 from herd.daemon.controller import Controller
-from herd.daemon.dbus import connected
 from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity
 from herd.daemon.launch import launch, prepare
@@ -244,6 +243,9 @@ class Supervisor:
 
     async def join_bus(self, service: Service, host: ServiceHost, task_status: trio.TaskStatus[None]) -> None:
         """Hold the connection to the service's bus. Raises BusError before it is there, nothing after."""
+        # Not every herdd has a bus to join, and this takes its time.
+        from herd.daemon.dbus import connected
+
         assert service.bus_path is not None
         try:
             async with connected(service.bus_path) as bus:
@@ -315,7 +317,7 @@ class Supervisor:
             since=controller.since,
             warnings=tuple(runner.host.warnings),
             respawn_in=None if due is None else max(0.0, due - trio.current_time()),
-            dependents=tuple(each for each in self.controllers if name in self.graph.requirements(each)),
+            dependents=self.graph.required_by(name),
             stage=runner.stage,
             health=None if runner.attendance is None else runner.attendance.health,
             has_replacement=controller.replacement is not None,

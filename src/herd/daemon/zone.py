@@ -1,4 +1,4 @@
-"""The machine's time zone with its rules, not only the offset of the moment: calendars reach over changes of the clock."""
+"""The machine's time zone with its rules, not only its present offset: calendars reach over changes of the clock."""
 
 from __future__ import annotations
 
