@@ -118,8 +118,14 @@ def test_the_tree_in_ascii() -> None:
 
 
 def test_a_branch_goes_on_past_what_hangs_on_another() -> None:
-    nodes = [Node("a", "+"), Node("b", "+", ("a",)), Node("c", "+", ("b",)), Node("d", "+", ("a",))]
-    assert tree(nodes) == "+ a\n├─ + b\n│  └─ + c\n└─ + d\n"
+    nodes = [
+        Node("a", "+"),
+        Node("b", "+", ("a",)),
+        Node("c", "+", ("b",)),
+        Node("d", "+", ("a",)),
+        Node("e", "+", ("d",)),
+    ]
+    assert tree(nodes) == "+ a\n├─ + b\n│  └─ + c\n└─ + d\n   └─ + e\n"
 
 
 def test_a_circle_cannot_be_drawn_as_a_tree_and_what_is_missing_is_left_out() -> None:

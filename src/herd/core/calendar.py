@@ -46,7 +46,7 @@ class Calendar:
 
         Two times of one zone are compared by Python as their clocks show them: use timestamp() to subtract them.
         """
-        for wall in self._walls(after.replace(tzinfo=None, microsecond=0, fold=0)):
+        for wall in self._walls(after.replace(tzinfo=None, fold=0)):
             moment = _moment(wall, after.tzinfo)
             if moment.timestamp() > after.timestamp():
                 return moment
