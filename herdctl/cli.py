@@ -84,7 +84,7 @@ def _perform(request: Request, path: str) -> int:
     if request.json:
         _print_json(answer.get("result"))
     else:
-        terminal.text(answer.get("text") or "")
+        terminal.text((terminal.is_terminal and answer.get("drawing")) or answer.get("text") or "")
     for warning in answer.get("warnings") or ():
         print(f"herd: warning: {warning}", file=sys.stderr)
     return int(answer.get("exitStatus") or 0)

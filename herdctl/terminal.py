@@ -18,11 +18,11 @@ class Terminal:
         self._moves = not dumb and sys.stderr.isatty()
         self._is_plain = plain
         self._in_progress = False
-        self._is_terminal = sys.stdout.isatty()
+        self.is_terminal = sys.stdout.isatty()
 
     def text(self, text: str) -> None:
         """An action's text, its headings bold; those of failures red."""
-        if self._is_terminal:
+        if self.is_terminal:
             text = harmless(text)
         if self._colours:
             text = "".join(map(_dressed, text.splitlines(keepends=True)))

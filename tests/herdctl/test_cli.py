@@ -143,7 +143,8 @@ def test_doc(daemon: Daemon) -> None:
     listing = daemon.herd("doc", "web", "list-actions").stdout
     assert listing == "(status\n why\n start\n stop\n restart\n enable\n disable\n doc)\n"
     assert (
-        daemon.herd("doc", "root", "list-actions").stdout == "(status\n why\n start\n reload\n upgrade\n stop\n doc)\n"
+        daemon.herd("doc", "root", "list-actions").stdout
+        == "(status\n why\n start\n reload\n graph\n analyze\n upgrade\n stop\n doc)\n"
     )
     start = daemon.herd("doc", "web", "start").stdout
     assert start == "start: Start the service and what it requires.\n"

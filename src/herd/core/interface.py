@@ -105,6 +105,8 @@ method Perform(action: string, service: ?string, arguments: ?[]string) -> (
   result: ?object,
   # What herd prints on standard output.
   text: ?string,
+  # What it prints in place of the text where a person looks at it.
+  drawing: ?string,
   # What it prints on standard error.
   warnings: ?[]string,
   exitStatus: ?int

@@ -109,6 +109,8 @@ class Reply:
     text: str = ""
     warnings: tuple[str, ...] = ()
     exit_status: int = 0
+    # What a person at a terminal is shown in place of the text.
+    drawing: str | None = None
 
 
 @frozen

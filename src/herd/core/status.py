@@ -97,14 +97,19 @@ def group(snapshot: Snapshot) -> str:
     return "One-shot" if snapshot.is_done else _GROUP_OF[snapshot.state.status]
 
 
+def sign(snapshot: Snapshot) -> str:
+    """The character that stands for that heading."""
+    return dict(_GROUPS)[group(snapshot)]
+
+
 def overview(snapshots: Iterable[Snapshot]) -> str:
     """The text of `herd status`: groups in Shepherd's order, names sorted, root among the started."""
     members: dict[str, list[str]] = {"Started": ["root"]}
     for snapshot in snapshots:
         members.setdefault(group(snapshot), []).append(snapshot.service.name)
     return "".join(
-        f"{heading}:\n" + "".join(f" {sign} {name}\n" for name in sorted(members[heading]))
-        for heading, sign in _GROUPS
+        f"{heading}:\n" + "".join(f" {mark} {name}\n" for name in sorted(members[heading]))
+        for heading, mark in _GROUPS
         if heading in members
     )
 

@@ -171,6 +171,7 @@ def _final(reply: Reply) -> Parameters:
         "text": reply.text,
         "warnings": list(reply.warnings),
         "exitStatus": reply.exit_status,
+        "drawing": reply.drawing,
     }
 
 

@@ -17,6 +17,7 @@ from signal import SIGKILL, Signals
 from typing import Protocol
 
 import trio
+from attrs import define
 
 from herd.core import events
 from herd.core.errors import HerdError, StartFailed
@@ -74,6 +75,17 @@ class Means(Protocol):
         ...
 
 
+@define
+class Start:
+    """The moments of one start (trio's clock): asked for, its requirements ready, executed, ready or failed."""
+
+    asked: float
+    began: float | None = None
+    executed: float | None = None
+    ready: float | None = None
+    failed: float | None = None
+
+
 class Runner:
     """The stages of one service. Its tasks run in `nursery`, which the controller's task brings."""
 
@@ -93,6 +105,8 @@ class Runner:
         # Wall-clock seconds.
         self.next_run: float | None = None
         self.is_adopted = False
+        # The first start since herdd began, by its moments.
+        self.first_start: Start | None = None
         self._output: deque[str] = deque(maxlen=OUTPUT_LINES)
         self._stage: Stage | None = None
         self._log = log
@@ -100,6 +114,7 @@ class Runner:
         self._post = post
         self._who: Identity | None = None
         self._sockets: list[socket.socket] = []
+        self._times = Start(0.0)
         self._procedure: trio.CancelScope | None = None
         self._procedure_done = trio.Event()
 
@@ -135,10 +150,13 @@ class Runner:
 
     def begin(self) -> None:
         """Go through the stages of a start; Ready or Failed tells how they ended."""
+        self._times = Start(trio.current_time())
+        self.first_start = self.first_start or self._times
         self._begin(self._start)
 
     def begin_adoption(self, process: Process) -> None:
         """Take a process over that an earlier herdd started."""
+        self._times = Start(trio.current_time())
         self._begin(partial(self._adopt, process))
 
     def _begin(self, procedure: Callable[[], Awaitable[None]]) -> None:
@@ -173,27 +191,33 @@ class Runner:
         self._procedure_done.set()
 
     def _fail(self, reason: str) -> None:
+        self._times.failed = trio.current_time()
         self._post(events.Failed(Failure(self.stage or Stage.SETUP, reason)))
 
     async def _start(self) -> None:
         service, means = self.service, self._means
         self.stage = Stage.REQUIREMENT
         await means.start_requirements(service.name)
+        self._times.began = trio.current_time()
         self.stage = Stage.PREPARATION
         self._who = await means.prepare(service)
         self.host.become(self._who)
         await self._open_sockets()
         if service.is_on_demand:
-            self._post(events.Ready())
+            self._be_ready()
             await self._run_on_demand()
         await self._execute()
         if service.one_shot:
             # Its end is the end of the start.
             await trio.sleep_forever()
         await self._settle()
-        self._post(events.Ready())
+        self._be_ready()
         if not service.is_ready_at_once and self.process is not None:
             await means.remember(service, self.process)
+
+    def _be_ready(self) -> None:
+        self._times.ready = trio.current_time()
+        self._post(events.Ready())
 
     async def _adopt(self, process: Process) -> None:
         service = self.service
@@ -242,6 +266,7 @@ class Runner:
                 extra |= notices.environment
             # spawn() cannot be cancelled half-way, and _attend() does not wait: no process is ever lost.
             process = await self._means.spawn(service, who, extra, [each.fileno() for each in self._sockets])
+            self._times.executed = trio.current_time()
             attendance = self._attend(process, notices)
             # The attendance closes it.
             stack.pop_all()
@@ -256,10 +281,15 @@ class Runner:
     def _attend(self, process: Process, notices: NotifySocket | None) -> Attendance:
         assert self.nursery is not None
         assert self._who is not None
-        self.attendance = Attendance(self.service, process, self._who, self.nursery, self._post, self._means.say)
+        self.attendance = Attendance(self.service, process, self._who, self.nursery, self._tell, self._means.say)
         self._output = self.attendance.output
         self.attendance.begin(self._log, notices)
         return self.attendance
+
+    def _tell(self, event: Event) -> trio.Event:
+        if self.service.one_shot and isinstance(event, events.Exited) and event.ending.code == 0:
+            self._times.ready = trio.current_time()
+        return self._post(event)
 
     async def _settle(self, *, set_up: bool = True) -> None:
         """What has to be there before the service runs, beside its process."""

@@ -21,6 +21,7 @@ from herd.core.suggest import did_you_mean
 from herd.daemon import access
 from herd.daemon.access import Peer
 from herd.daemon.controller import Controller
+from herd.daemon.pictures import analyze, graph
 from herd.daemon.reload import planned, reload
 from herd.daemon.supervisor import Supervisor
 from herd.daemon.why import why, why_all
@@ -224,6 +225,10 @@ ROOT = {
         _reload,
         2,
         Access.CHANGE,
+    ),
+    "graph": Verb("Print who requires whom, for Graphviz; on a terminal as a drawing.", graph),
+    "analyze": Verb(
+        "Say how long the services took to start, and what the last one waited for; --svg draws it.", analyze, 1
     ),
     "upgrade": Verb("Execute herdd anew, in a new version perhaps; every service runs on.", _upgrade, 0, Access.CHANGE),
     "stop": Verb("Stop every service and end herdd.", _root_stop, access=Access.CHANGE),

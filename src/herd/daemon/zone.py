@@ -18,7 +18,7 @@ def local_zone() -> tzinfo | None:
             return ZoneInfo(name)
         with _LOCAL.open("rb") as file:
             return ZoneInfo.from_file(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         return datetime.now().astimezone().tzinfo
 
 
