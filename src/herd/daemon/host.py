@@ -60,8 +60,9 @@ class ServiceHost:
         await trio.to_thread.run_sync(files.write_file, path, content, mode, self._who.uid, self._who.gid)
 
     async def remove_file(self, path: Path) -> None:
-        """Remove a file in a thread."""
-        await trio.to_thread.run_sync(files.remove_file, path)
+        """Remove a file in a thread; done even by whoever is cancelled, for it may hold a secret."""
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(files.remove_file, path)
 
     async def within(self, seconds: float, procedure: Callable[[], Awaitable[T]]) -> T:
         """A procedure under a time limit. Raises TimeoutError."""
