@@ -32,7 +32,8 @@ NOBODY = pwd.getpwnam("nobody")
 def nothing_stays_open() -> Iterator[None]:
     before = set(os.listdir("/proc/self/fd"))
     yield
-    assert set(os.listdir("/proc/self/fd")) == before
+    # What another test left may be collected meanwhile.
+    assert set(os.listdir("/proc/self/fd")) <= before
 
 
 @pytest.fixture

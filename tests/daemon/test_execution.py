@@ -28,7 +28,8 @@ SOCKETS = {"LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:b"}
 def nothing_is_left_open() -> Iterator[None]:
     before = set(os.listdir("/proc/self/fd"))
     yield
-    assert set(os.listdir("/proc/self/fd")) == before
+    # What another test left may be collected meanwhile.
+    assert set(os.listdir("/proc/self/fd")) <= before
 
 
 @pytest.fixture

@@ -108,7 +108,8 @@ async def test_descriptors_are_closed_once_the_message_was_read(mine: NotifySock
         await trio.lowlevel.wait_readable(reading)
     assert os.read(reading, 1) == b""
     os.close(reading)
-    assert set(os.listdir("/proc/self/fd")) == before
+    # What another test left may be collected meanwhile.
+    assert set(os.listdir("/proc/self/fd")) <= before
 
 
 async def test_descriptors_of_strangers_are_closed_too(mine: NotifySocket) -> None:
@@ -123,7 +124,8 @@ async def test_descriptors_of_strangers_are_closed_too(mine: NotifySocket) -> No
                 nursery.cancel_scope.cancel()
         assert not waiting.cancelled_caught
         assert await following(mine) == Notice(ready=True)
-    assert set(os.listdir("/proc/self/fd")) == before
+    # What another test left may be collected meanwhile.
+    assert set(os.listdir("/proc/self/fd")) <= before
 
 
 async def test_each_start_has_a_name_of_its_own() -> None:

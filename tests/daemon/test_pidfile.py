@@ -158,7 +158,8 @@ async def test_nothing_stays_open(tmp_path: Path, child: int) -> None:
             await settled()
             nursery.cancel_scope.cancel()
     assert not limit.cancelled_caught
-    assert set(os.listdir("/proc/self/fd")) == before
+    # What another test left may be collected meanwhile.
+    assert set(os.listdir("/proc/self/fd")) <= before
 
 
 def test_what_an_earlier_run_left_is_forgotten(tmp_path: Path) -> None:

@@ -187,6 +187,7 @@ def test_replies_are_exactly_what_the_interface_says() -> None:
         assert daemon.call("Perform", action="start", service="web") == {
             "parameters": {
                 "result": result, "text": "Service web has been started.\n", "warnings": [], "exitStatus": 0,
+                "drawing": None,
             }
         }  # fmt: skip
         message = "cannot find a service wbe; did you mean web?"

@@ -70,10 +70,10 @@ def test_the_archives_themselves_stay_as_they_are(provisioned: Daemon, archives:
 
 def test_without_declared_accounts_those_that_exist_are_left_alone() -> None:
     async def add(jami: Jami) -> None:
-        async with jami.bus.signals(calls.INTERFACE, "knownDevicesChanged") as signals:
+        async with jami.bus.signals(calls.INTERFACE, "knownDevicesChanged", "registrationStateChanged") as signals:
             account = await jami.add_account({"Account.type": "RING", "Account.displayName": "by hand"})
             async for signal in signals:
-                if signal.body[0] == account:
+                if signal.body[0] == account and (await jami.details(account)).get(calls.USERNAME):
                     break
             await jami.let_anyone_moderate(account, state=False)
             await jami.remove_contact(account, STRANGER, ban=True)
