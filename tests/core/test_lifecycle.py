@@ -121,6 +121,15 @@ def test_a_stop_of_a_stopped_service_is_answered_at_once() -> None:
     assert events.AnswerStop() in effects
 
 
+@pytest.mark.parametrize(
+    "event",
+    [events.Stop(), events.Hurry(), EXITED, events.Unhealthy("it did not answer"), events.RequirementLost("bus", True)],
+)
+def test_what_stops_does_not_run_any_more(event: events.Event) -> None:
+    state, _ = play(*RUNNING, event)
+    assert (state.status, state.running_since) == (Status.STOPPING, None)
+
+
 @pytest.mark.parametrize("over", [GONE, (events.Cleared(),)])
 def test_a_stop_is_answered_once_nothing_is_left(over: tuple[events.Event, ...]) -> None:
     state, effects = play(*RUNNING, events.Stop())

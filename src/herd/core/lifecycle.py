@@ -127,7 +127,7 @@ def _begin(state: State, policy: Policy, *, asked: bool) -> Step:
 
 def _leave(state: State, policy: Policy, *effects: Effect) -> Step:
     """Towards STOPPED: end what runs, with the grace period."""
-    going = evolve(state, status=Status.STOPPING)
+    going = evolve(state, status=Status.STOPPING, running_since=None)
     return going, (*effects, Terminate(), SetTimer(Timer.GRACE, policy.grace_period))
 
 
@@ -187,7 +187,7 @@ def _stop_stopping(state: State, event: Event, policy: Policy, now: float) -> St
 
 
 def _hurry(state: State, event: Event, policy: Policy, now: float) -> Step:
-    ending = evolve(state, status=Status.STOPPING, starts_again=False, respawns=False)
+    ending = evolve(state, status=Status.STOPPING, running_since=None, starts_again=False, respawns=False)
     return ending, (CancelStart(), ClearTimer(), _STOPPED_MEANWHILE, Kill())
 
 
@@ -311,7 +311,7 @@ def _timer_stopping(state: State, event: Event, policy: Policy, now: float) -> S
 
 
 def _cleared(state: State, event: Event, policy: Policy, now: float) -> Step:
-    stopped = evolve(state, status=Status.STOPPED, pid=None, running_since=None)
+    stopped = evolve(state, status=Status.STOPPED, pid=None)
     if state.starts_again and state.enabled:
         begun, effects = _begin(stopped, policy, asked=state.asked)
         return begun, (AnswerStop(), *effects)
