@@ -434,6 +434,12 @@ def test_a_start_for_a_dependent_waits_for_the_respawn() -> None:
     assert (state.status, state.respawn_at is not None) == (Status.STOPPED, True)
 
 
+def test_a_start_for_a_dependent_does_not_go_round_the_delay_of_a_respawn() -> None:
+    waiting, _ = play(*RUNNING, *GONE)
+    assert play(events.Start(asked=False), state=waiting) == (waiting, [])
+    assert failures(play(LATER, *STARTING[1:], events.Ready(), state=waiting)[1]) == [None]
+
+
 @pytest.mark.parametrize("before", [(), (events.Spawned(7), events.Ready(), EXITED)])
 def test_every_stop_forgets_the_respawns(before: tuple[events.Event, ...]) -> None:
     respawned = State(attempts=2, respawn_history=(1.0, 2.0))

@@ -141,6 +141,9 @@ def _start_stopped(state: State, event: Event, policy: Policy, now: float) -> St
         return state, (AnswerStart(Failure(Stage.RESPAWN, "it is disabled; enable it first")),)
     if event.asked:
         state = evolve(state, attempts=0, respawn_history=())
+    elif state.respawn_at is not None:
+        # Whoever brought this is answered with the respawn, which keeps its delay and is counted.
+        return state, ()
     return _begin(state, policy, asked=event.asked)
 
 
