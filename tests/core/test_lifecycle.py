@@ -176,6 +176,17 @@ def test_a_start_during_a_stop_waits_for_it() -> None:
     assert effects == [events.AnswerStop(), events.BeginStart(), events.SetTimer(Timer.START, 90.0)]
 
 
+@pytest.mark.parametrize("event", [events.Ready(), SAMPLES[events.Failed]])
+def test_the_last_word_of_a_start_whose_program_has_ended_is_late(event: events.Event) -> None:
+    stopped, _ = play(*STARTING, *GONE)
+    assert play(event, state=stopped) == (stopped, [])
+
+
+def test_no_start_is_ready_before_its_program_was_executed() -> None:
+    starting, _ = play(*STARTING, EXITED, events.Start(), events.Cleared())
+    assert play(events.Ready(), state=starting) == (starting, [])
+
+
 def test_a_second_stop_takes_a_waiting_start_back() -> None:
     state, effects = play(*RUNNING, events.Stop(), events.Start(), events.Stop())
     assert [failure is not None for failure in failures(effects)] == [True]

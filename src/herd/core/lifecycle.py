@@ -228,6 +228,9 @@ def _cleared_running(state: State, event: Event, policy: Policy, now: float) -> 
 
 
 def _ready(state: State, event: Event, policy: Policy, now: float) -> Step:
+    if state.pid is None and not policy.on_demand:
+        # The last word of a start before this one, whose program ended meanwhile.
+        return state, ()
     return evolve(state, status=Status.RUNNING, running_since=now), (ClearTimer(), AnswerStart(None))
 
 
@@ -388,11 +391,11 @@ TABLE: dict[tuple[Status, type[Event]], Handler | Ignored | Refused] = {
     (_B, Spawned): _spawned,
     (_R, Spawned): _spawned_running,
     (_E, Spawned): _spawned,
-    (_S, Ready): _NO_PROCESS,
+    (_S, Ready): _LATE,
     (_B, Ready): _ready,
     (_R, Ready): Refused("a start is ready once"),
     (_E, Ready): _LATE,
-    (_S, Failed): _NO_PROCESS,
+    (_S, Failed): _LATE,
     (_B, Failed): _failed,
     (_R, Failed): Refused("a start that was ready cannot fail"),
     (_E, Failed): _LATE,
