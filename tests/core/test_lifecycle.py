@@ -134,7 +134,7 @@ def test_what_stops_does_not_run_any_more(event: events.Event) -> None:
 def test_a_stop_is_answered_once_nothing_is_left(over: tuple[events.Event, ...]) -> None:
     state, effects = play(*RUNNING, events.Stop())
     assert state.status is Status.STOPPING
-    assert effects == [events.Terminate(), events.SetTimer(Timer.GRACE, 5)]
+    assert effects[1:] == [events.Terminate(), events.SetTimer(Timer.GRACE, 5)]
     state, effects = play(*RUNNING, events.Stop(), *over)
     assert (state.status, state.pid, state.running_since, state.failure) == (Status.STOPPED, None, None, None)
     assert effects[:2] == [events.ClearTimer(), events.AnswerStop()]
@@ -411,6 +411,10 @@ def test_a_lost_requirement_that_stays_away_means_a_stop(
     assert events.LoseDependents(returns=False) in effects
     state, _ = play(*GONE, state=state)
     assert (state.status, state.cause) == (Status.STOPPED, "bus, which it requires, ended")
+
+
+def test_a_stop_tells_whoever_was_started_again_since_the_dependents_were_stopped() -> None:
+    assert play(*RUNNING, events.Stop())[1][0] == events.LoseDependents(returns=False)
 
 
 def test_a_stop_takes_back_the_start_that_a_requirement_would_have_brought() -> None:

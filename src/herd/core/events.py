@@ -230,7 +230,7 @@ class AnswerStop:
 
 @frozen
 class LoseDependents:
-    """Tell the dependents that their requirement ended unasked."""
+    """Tell the dependents that their requirement has gone."""
 
     returns: bool
 

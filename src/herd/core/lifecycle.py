@@ -180,7 +180,8 @@ def _stop_starting(state: State, event: Event, policy: Policy, now: float) -> St
 
 
 def _stop_running(state: State, event: Event, policy: Policy, now: float) -> Step:
-    return _leave(evolve(state, respawn_history=(), attempts=0), policy)
+    """Dependents were stopped before; one that somebody started again meanwhile goes, too."""
+    return _leave(evolve(state, respawn_history=(), attempts=0), policy, LoseDependents(returns=False))
 
 
 def _stop_stopping(state: State, event: Event, policy: Policy, now: float) -> Step:
