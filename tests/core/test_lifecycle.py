@@ -187,6 +187,14 @@ def test_no_start_is_ready_before_its_program_was_executed() -> None:
     assert play(events.Ready(), state=starting) == (starting, [])
 
 
+def test_that_nothing_is_left_may_be_said_twice() -> None:
+    # By TERM and by KILL, where there is no process.
+    hurried, _ = play(events.Start(), events.Stop(), events.Hurry())
+    starting, _ = play(events.Start(), events.Cleared(), state=hurried)
+    assert starting.status is Status.STARTING
+    assert play(events.Cleared(), state=starting) == (starting, [])
+
+
 def test_a_second_stop_takes_a_waiting_start_back() -> None:
     state, effects = play(*RUNNING, events.Stop(), events.Start(), events.Stop())
     assert [failure is not None for failure in failures(effects)] == [True]

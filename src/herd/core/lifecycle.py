@@ -405,7 +405,7 @@ TABLE: dict[tuple[Status, type[Event]], Handler | Ignored | Refused] = {
     (_R, Exited): _exited_running,
     (_E, Exited): _exited_stopping,
     (_S, Cleared): _LATE,
-    (_B, Cleared): Refused("only a stop clears"),
+    (_B, Cleared): Ignored("TERM and KILL both found nothing, and the first of their answers brought this start"),
     (_R, Cleared): _cleared_running,
     (_E, Cleared): _cleared,
     (_S, TimerFired): _timer_stopped,
