@@ -533,3 +533,9 @@ def test_an_adopted_process_goes_the_way_of_a_start() -> None:
     assert (state.status, state.pid, state.asked) == (Status.RUNNING, 7, False)
     state, _ = play(events.Adopt(), SAMPLES[events.Failed], events.Cleared())
     assert state.respawn_at is not None
+
+
+@pytest.mark.parametrize("event", [SAMPLES[events.Failed], EXITED, events.TimerFired(Timer.START)])
+def test_an_adoption_that_fails_tells_the_dependents_for_they_may_run(event: events.Event) -> None:
+    assert events.LoseDependents(returns=True) in play(events.Adopt(), events.Spawned(7), event)[1]
+    assert events.LoseDependents(returns=True) not in play(*STARTING, event)[1]

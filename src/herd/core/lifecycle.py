@@ -82,6 +82,8 @@ class State:
     respawns: bool = False
     # The start under way, or the one that starts_again stands for, was asked for.
     asked: bool = False
+    # The start under way takes a process over: dependents that were taken over, too, may run already.
+    adopts: bool = False
     # When the waiting respawn is due; None when none waits.
     respawn_at: float | None = None
     # Respawns in a row, and the moments of those since the last stop that was asked for.
@@ -119,7 +121,7 @@ def step(state: State, event: Event, policy: Policy, now: float) -> Step:
 def _begin(state: State, policy: Policy, *, asked: bool) -> Step:
     fresh = evolve(
         state,
-        status=Status.STARTING, asked=asked, starts_again=False, respawns=False, respawn_at=None,
+        status=Status.STARTING, asked=asked, adopts=False, starts_again=False, respawns=False, respawn_at=None,
         pid=None, running_since=None, failure=None, cause=None, done=False,
     )  # fmt: skip
     return fresh, (BeginStart(), SetTimer(Timer.START, policy.start_timeout))
@@ -149,7 +151,7 @@ def _start_stopped(state: State, event: Event, policy: Policy, now: float) -> St
 
 def _adopt(state: State, event: Event, policy: Policy, now: float) -> Step:
     begun, _ = _begin(state, policy, asked=False)
-    return begun, (BeginAdoption(), SetTimer(Timer.START, policy.start_timeout))
+    return evolve(begun, adopts=True), (BeginAdoption(), SetTimer(Timer.START, policy.start_timeout))
 
 
 def _start_again(state: State, event: Event, policy: Policy, now: float) -> Step:
@@ -239,7 +241,8 @@ def _fail(state: State, policy: Policy, failure: Failure) -> Step:
     """A start that failed: whoever asked is told once all is gone; nobody asked: it is tried again."""
     own_fault = failure.stage not in (Stage.REQUIREMENT, Stage.EXECUTION)
     respawns = own_fault and not state.asked and _may_respawn(state, policy)
-    return _leave(evolve(state, failure=failure, respawns=respawns), policy, CancelStart())
+    lost = (LoseDependents(returns=respawns),) if state.adopts else ()
+    return _leave(evolve(state, failure=failure, respawns=respawns), policy, CancelStart(), *lost)
 
 
 def _failed(state: State, event: Event, policy: Policy, now: float) -> Step:
