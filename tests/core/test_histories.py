@@ -2,7 +2,7 @@
 (support/model.py). Whatever happens: there are never two processes of a service, none starts before what it requires,
 while it is disabled or beyond the limit of respawns, nothing impossible comes, and every request is answered once.
 
-HERD_HISTORIES=5000 plays so many, and others every time.
+HERD_HISTORIES=10000 plays so many, and others every time.
 """
 
 from __future__ import annotations
@@ -94,6 +94,10 @@ class Histories(RuleBasedStateMachine):
     """What people and processes do; the daemon's own turns come between."""
 
     seen: ClassVar[Counter[tuple[Status, type[events.Event]]]] = Counter()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.daemon = Daemon(())
 
     @initialize(kinds=st.lists(KIND, min_size=1, max_size=5).map(acyclic))
     def begin(self, kinds: list[Kind]) -> None:
@@ -212,13 +216,10 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def all_is_in_order(self) -> None:
-        if hasattr(self, "daemon"):
-            self.daemon.check()
+        self.daemon.check()
 
     def teardown(self) -> None:
         """Everybody is asked to stop, threads come back, time runs on: every request is answered, nothing is left."""
-        if not hasattr(self, "daemon"):
-            return
         self.turn(0, ENDLESS)
         self.daemon.stop(self.daemon.keepers)
         for _ in range(ENDLESS):
@@ -246,7 +247,7 @@ def test_random_histories_keep_the_invariants_and_come_by_every_entry_that_acts(
     run_state_machine_as_test(
         Histories,
         settings=settings(
-            max_examples=more or 300,
+            max_examples=more or 1000,
             # The same ones every time, but for those who ask for more.
             derandomize=not more,
             database=None,

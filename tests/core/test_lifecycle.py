@@ -1,5 +1,5 @@
 """The life of a service as a table: its whole product, and what each row means to whoever starts, stops and requires
-the service. Events come a second apart; what random histories keep is in test_lifecycle_histories.py.
+the service. Events come a second apart; what random histories keep is in test_histories.py.
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ def test_hurry_kills_and_forgets_every_wish_to_start() -> None:
 def test_hurry_needs_no_stop_before(before: tuple[events.Event, ...]) -> None:
     state, effects = play(*before, events.Hurry())
     assert state.status is Status.STOPPING
-    assert effects[0] == events.CancelStart()
+    assert effects[:2] == [events.LoseDependents(returns=False), events.CancelStart()]
     assert events.Kill() in effects
     assert events.AnswerStop() in play(*GONE, state=state)[1]
 
@@ -421,8 +421,9 @@ def test_a_lost_requirement_that_stays_away_means_a_stop(
     assert (state.status, state.cause) == (Status.STOPPED, "bus, which it requires, ended")
 
 
-def test_a_stop_tells_whoever_was_started_again_since_the_dependents_were_stopped() -> None:
-    assert play(*RUNNING, events.Stop())[1][0] == events.LoseDependents(returns=False)
+@pytest.mark.parametrize("event", [events.Stop(), events.Hurry()])
+def test_a_stop_tells_whoever_was_started_again_since_the_dependents_were_stopped(event: events.Event) -> None:
+    assert play(*RUNNING, event)[1][0] == events.LoseDependents(returns=False)
 
 
 def test_a_stop_takes_back_the_start_that_a_requirement_would_have_brought() -> None:

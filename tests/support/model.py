@@ -432,14 +432,21 @@ class Daemon:
         event, state = posted.event, keeper.state
         if posted.armed is not None and posted.armed is not keeper.armed:
             # A late KILL of nothing, or of what was KILLed already, is the same as none.
-            assert state == before, "a timer that is over acts"
             is_idle = keeper.process is None or keeper.process.killed
+            assert state == before, "a timer that is over acts"
             assert not keeper.effects or is_idle, "a timer that is over acts"
+        if isinstance(event, events.Stop | events.Hurry):
+            wishes = (state.starts_again, state.respawns, state.respawn_at)
+            assert wishes == (False, False, None), "it was asked to stop, and would start again"
         if isinstance(event, events.Stop | events.Enable | events.Hurry) or event == events.Start():
             keeper.respawned.clear()
-        if before.respawn_at is None or state.status is not Status.STARTING:
-            return
-        assert event == events.Start() or self.now >= before.respawn_at, "a respawn before its time"
+        if state.status is Status.STARTING and (before.respawns or before.respawn_at is not None):
+            self._check_respawn(keeper, event, before)
+
+    def _check_respawn(self, keeper: Keeper, event: Event, before: State) -> None:
+        """What ended unasked keeps its delay, unless somebody asks for a start, and its limit."""
+        is_due = before.respawn_at is not None and self.now >= before.respawn_at
+        assert keeper.state.asked or is_due, "a respawn before its time"
         if isinstance(event, events.TimerFired):
             keeper.respawned.append(self.now)
             self._check_limit(keeper)
@@ -530,8 +537,16 @@ class Daemon:
             may_wait = status in (Status.STARTING, Status.STOPPING) or keeper.state.respawn_at is not None
             assert not keeper.starters or may_wait
             goes_on = keeper.place in (Place.PREPARED, Place.SETTLING, Place.LASTING)
-            if (status is Status.RUNNING or goes_on) and not keeper.adopted:
-                assert all(need.serves or need.policy.one_shot for need in keeper.needs), "it runs without them"
+            if status is Status.RUNNING and keeper.process is not None:
+                assert not keeper.process.exited or keeper.policy.on_demand, "it runs, and its program has ended"
+                assert not keeper.process.unwell, "it runs unwell"
+            if status is Status.RUNNING or goes_on:
+                assert all(self._is_there(need) for need in keeper.needs), "it runs without what it requires"
+
+    def _is_there(self, need: Keeper) -> bool:
+        """What was taken over may take its time, and a one-shot may be on its way to be done again."""
+        is_taken_over = need.adopted and need.state.status is Status.STARTING
+        return need.serves or is_taken_over or need.policy.one_shot
 
     def check_end(self) -> None:
         """Everybody was asked to stop, and nothing more happens. Raises AssertionError."""

@@ -76,7 +76,12 @@ class Provisioner:
                 continue
             sound[archive.fingerprint] = _Import(account, archive, self.directory / f"{index}.gz")
         limit = time_limit(len(sound))
-        await host.gather([partial(each.run, host, limit) for each in sound.values()])
+        imports = list(sound.values())
+        loaded = await host.gather([partial(each.load, host, limit) for each in imports])
+        # Not before: jamid now and then stands still when one account is changed while others load.
+        await host.gather(
+            [partial(each.settle, host, id) for each, id in zip(imports, loaded, strict=True) if id is not None]
+        )
 
     async def _inspected(self, host: Host, account: AccountConfiguration) -> Archive | None:
         try:
@@ -123,20 +128,25 @@ class _Import:
     archive: Archive
     copy: Path = field(repr=False)
 
-    async def run(self, host: Host, limit: float) -> None:
+    async def settle(self, host: Host, id: str) -> None:
+        """Have the loaded account as it is declared."""
         jami = Jami(host.bus)
+        await self._apply(jami, id)
+        for problem in await self._differences(jami, id):
+            host.warn(f"cannot set {problem} of account {self.archive.fingerprint}: jamid did not take it")
+
+    async def load(self, host: Host, limit: float) -> str | None:
+        """Import it and return its id once it has loaded; None, and a warning, where that fails."""
         try:
             await host.write_file(self.copy, self.archive.content, 0o600)
-            loaded = await host.within(limit, partial(self._load, jami))
-            await self._apply(jami, loaded)
-            for problem in await self._differences(jami, loaded):
-                host.warn(f"cannot set {problem} of account {self.archive.fingerprint}: jamid did not take it")
+            return await host.within(limit, partial(self._load, Jami(host.bus)))
         except (BadArchive, TimeoutError) as error:
             host.warn(f"cannot import {self.account.archive}: {error}")
         except OSError as error:
             raise HerdError(f"cannot write {self.copy}: {error.strerror}") from error
         finally:
             await host.remove_file(self.copy)
+        return None
 
     async def _load(self, jami: Jami) -> str:
         """The account's id, once jamid has loaded it: it tells of its devices and knows its fingerprint."""

@@ -193,8 +193,9 @@ def _stop_stopping(state: State, event: Event, policy: Policy, now: float) -> St
 
 
 def _hurry(state: State, event: Event, policy: Policy, now: float) -> Step:
+    """All services are told, but a dependent may be started after that."""
     ending = evolve(state, status=Status.STOPPING, running_since=None, starts_again=False, respawns=False)
-    return ending, (CancelStart(), ClearTimer(), _STOPPED_MEANWHILE, Kill())
+    return ending, (LoseDependents(returns=False), CancelStart(), ClearTimer(), _STOPPED_MEANWHILE, Kill())
 
 
 def _enable(state: State, event: Event, policy: Policy, now: float) -> Step:

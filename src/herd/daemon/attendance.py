@@ -122,7 +122,8 @@ class Attendance:
             if isinstance(self._service.readiness, PidFile) and ending.code == 0 and await self._follow_fork():
                 ending = await process.wait()
             self._leave_company()
-            self._post(events.Exited(ending))
+            # Handled before anything else comes of it: a start that is over says nothing more then.
+            await self._post(events.Exited(ending)).wait()
             await process.wait_cleared()
             nursery.cancel_scope.cancel()
         # The next run must not begin before the controller has let go of this one.

@@ -58,6 +58,8 @@ class Controller:
         self._starters: list[trio.MemorySendChannel[Failure | None]] = []
         self._stoppers: list[trio.Event] = []
         self._timer = trio.CancelScope()
+        # There was no process to signal, and that is on its way to be handled.
+        self._is_clearing = False
         self._inherited: Process | None = None
         self._inherited_since = self.since
         self._nursery: trio.Nursery | None = None
@@ -157,6 +159,7 @@ class Controller:
 
     async def _handle(self, event: Event) -> None:
         if isinstance(event, events.Cleared):
+            self._is_clearing = False
             self.runner.drop()
             if self.replacement is not None and self.state.status is Status.STOPPING:
                 self._take(self.replacement)
@@ -229,5 +232,7 @@ class Controller:
     async def _signal(self, number: Signals) -> None:
         # What runs on demand must not begin another run.
         await self.runner.cancel()
-        if not self.runner.signal(number):
+        # KILL of what TERM found gone says nothing new.
+        if not self.runner.signal(number) and not self._is_clearing:
+            self._is_clearing = True
             self.post(events.Cleared())

@@ -313,8 +313,8 @@ class Runner:
             await (self._until_due(self.service.schedule) if self.service.schedule else self._until_connected())
             try:
                 attendance = await self._execute()
-            except OSError as error:
-                reason = _reason(error, self.service)
+            except Exception as error:
+                reason = _reason(error, self.service) if isinstance(error, OSError) else f"internal fault: {error!r}"
                 if self.service.schedule is None:
                     self._post(events.Unhealthy(reason))
                     return
