@@ -161,3 +161,13 @@ def test_a_crash_loop_stays_disabled() -> None:
             daemon.until("web", lambda facts: not facts["enabled"])
         with herdd(config, directory=directory) as daemon:
             assert not daemon.status("web")["enabled"]
+
+
+def test_a_herdd_that_is_told_to_end_at_once_ends_what_it_took_over() -> None:
+    with short_directory() as directory:
+        with herdd(program("web", SLEEP), directory=directory, ends=False) as first:
+            pid = first.until_status("web", "running")["mainPid"]
+            killed(first)
+        with herdd(program("web", SLEEP), directory=directory) as second:
+            assert second.end() == 0
+            assert not lives(pid)

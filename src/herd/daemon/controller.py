@@ -20,6 +20,7 @@ from herd.core.events import Event, Failure, Stage, Status
 from herd.core.lifecycle import State
 from herd.core.service import Service
 from herd.daemon.host import ServiceHost
+from herd.daemon.identity import Identity
 from herd.daemon.log import ServiceLog
 from herd.daemon.process import Process
 from herd.daemon.runner import Means, Runner
@@ -60,7 +61,7 @@ class Controller:
         self._timer = trio.CancelScope()
         # There was no process to signal, and that is on its way to be handled.
         self._is_clearing = False
-        self._inherited: Process | None = None
+        self._inherited: tuple[Process, Identity] | None = None
         self._inherited_since = self.since
         self._nursery: trio.Nursery | None = None
         self._take(service)
@@ -115,9 +116,9 @@ class Controller:
         self.post(events.Stop())
         await stopped.wait()
 
-    def adopt(self, process: Process, since: float) -> None:
+    def adopt(self, process: Process, who: Identity, since: float) -> None:
         """Take a process over that an earlier herdd started at `since` (wall clock). Asked before anything else is."""
-        self._inherited, self._inherited_since = process, since
+        self._inherited, self._inherited_since = (process, who), since
         self.post(events.Adopt())
 
     def replace(self, service: Service) -> None:
@@ -188,7 +189,7 @@ class Controller:
                 self.runner.begin()
             case events.BeginAdoption():
                 assert self._inherited is not None
-                self.runner.begin_adoption(self._inherited)
+                self.runner.begin_adoption(*self._inherited)
                 self._inherited = None
             case events.CancelStart():
                 await self.runner.cancel()

@@ -29,7 +29,7 @@ from herd.daemon import pidfile
 from herd.daemon.activation import activation_environment, open_sockets, remove_socket_files, wait_for_connection
 from herd.daemon.attendance import OUTPUT_LINES, Attendance
 from herd.daemon.host import ServiceHost
-from herd.daemon.identity import Identity, NoIdentity, identity
+from herd.daemon.identity import Identity, NoIdentity
 from herd.daemon.log import ServiceLog
 from herd.daemon.notify import NotifySocket
 from herd.daemon.process import Process
@@ -154,10 +154,13 @@ class Runner:
         self.first_start = self.first_start or self._times
         self._begin(self._start)
 
-    def begin_adoption(self, process: Process) -> None:
-        """Take a process over that an earlier herdd started."""
+    def begin_adoption(self, process: Process, who: Identity) -> None:
+        """Take a process over that an earlier herdd started; it is looked after before anything can be broken off."""
         self._times = Start(trio.current_time())
-        self._begin(partial(self._adopt, process))
+        self.is_adopted = True
+        self._who = who
+        self.host.become(who)
+        self._begin(partial(self._adopt, self._attend(process, None)))
 
     def _begin(self, procedure: Callable[[], Awaitable[None]]) -> None:
         assert self.nursery is not None, "the controller's task runs"
@@ -219,12 +222,8 @@ class Runner:
         self._times.ready = trio.current_time()
         self._post(events.Ready())
 
-    async def _adopt(self, process: Process) -> None:
+    async def _adopt(self, attendance: Attendance) -> None:
         service = self.service
-        self.is_adopted = True
-        self._who = await trio.to_thread.run_sync(identity, service.program)
-        self.host.become(self._who)
-        attendance = self._attend(process, None)
         self.stage = Stage.REQUIREMENT
         if missing := self._means.missing_requirement(service.name):
             raise StartFailed(f"it requires {missing}, which does not run any more")

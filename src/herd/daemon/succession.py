@@ -16,6 +16,7 @@ from attrs import frozen
 
 from herd.core.service import Service
 from herd.daemon.census import marked
+from herd.daemon.identity import Identity, NoIdentity, identity
 from herd.daemon.process import Process
 from herd.daemon.remembered import Record, digest, forget, load, reclaim
 from herd.daemon.supervisor import Supervisor
@@ -25,7 +26,7 @@ from herd.daemon.supervisor import Supervisor
 class Inheritance:
     """What an earlier herdd left: processes to take over, and the marks of those to end."""
 
-    kept: tuple[tuple[Record, Process], ...]
+    kept: tuple[tuple[Record, Process, Identity], ...]
     marks: frozenset[str]
     names: tuple[str, ...]
 
@@ -35,11 +36,11 @@ async def take_over(supervisor: Supervisor) -> None:
     wanted = {name: controller.service for name, controller in supervisor.controllers.items()}
     left = await trio.to_thread.run_sync(_inspect, supervisor, wanted)
     await _end(left, supervisor.say)
-    supervisor.taken_over = {record.service for record, _ in left.kept}
-    for record, process in left.kept:
+    supervisor.taken_over = {record.service for record, _, _ in left.kept}
+    for record, process, who in left.kept:
         controller = supervisor.controllers[record.service]
         supervisor.say(f"Service {record.service} runs since before this herdd and is taken over (pid {record.pid}).")
-        controller.adopt(process, record.since)
+        controller.adopt(process, who, record.since)
         if digest(controller.service.program) != record.program:
             controller.replacement = controller.service
     await trio.to_thread.run_sync(forget, supervisor.processes_dir, set(left.names) - supervisor.taken_over)
@@ -51,12 +52,20 @@ def _inspect(supervisor: Supervisor, wanted: dict[str, Service]) -> Inheritance:
         names.append(record.service)
         service = wanted.get(record.service)
         may_stay = service is not None and (record.is_ready or service.one_shot or service.schedule is not None)
-        process = reclaim(record) if may_stay else None
-        if process is None:
+        found = _reclaimed(record, service) if may_stay and service is not None else None
+        if found is None:
             marks.add(record.mark)
         else:
-            kept.append((record, process))
+            kept.append((record, *found))
     return Inheritance(tuple(kept), frozenset(marks), tuple(names))
+
+
+def _reclaimed(record: Record, service: Service) -> tuple[Process, Identity] | None:
+    with suppress(NoIdentity):
+        who = identity(service.program)
+        if process := reclaim(record):
+            return process, who
+    return None
 
 
 async def _end(left: Inheritance, say: Callable[[str], None]) -> None:
