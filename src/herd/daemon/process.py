@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import math
 import os
 import secrets
 import stat
@@ -176,7 +175,7 @@ class Process:
 
     def pids(self) -> set[int]:
         """Every living process of the service. Reads /proc: call it in a thread."""
-        found = members(self.pid, self.mark, Census().children(-math.inf))
+        found = members(self.pid, self.mark, _CENSUS.recent())
         return found if self._reaped else found | {self.pid}
 
     def has(self, pid: int) -> bool:

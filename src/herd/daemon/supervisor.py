@@ -25,8 +25,6 @@ from herd.daemon.launch import launch, prepare
 from herd.daemon.log import ServiceLog
 from herd.daemon.process import Process, reap_orphans
 from herd.daemon.remembered import DisabledNames, mark_ready
-from herd.daemon.sockets import listening
-from herd.daemon.usage import usage
 
 
 class Supervisor:
@@ -39,14 +37,14 @@ class Supervisor:
         log_dir: Path,
         processes_dir: Path,
         disabled: DisabledNames,
-        say: Callable[[str], None],
+        show: Callable[[Sequence[str]], None],
     ) -> None:
         # Reads the configuration; blocks. Raises ConfigurationError.
         self.read = read
         self.reloading = trio.Lock()
         self.graph = Graph.of(())
         self._compressor = Compressor()
-        self.bulletin = Bulletin(ServiceLog("root", log_dir, compressor=self._compressor), say)
+        self.bulletin = Bulletin(ServiceLog("root", log_dir, compressor=self._compressor), show)
         self.controllers: dict[str, Controller] = {}
         # herdd is to end; for an upgrade, without its services.
         self.end_asked = trio.Event()
@@ -231,6 +229,9 @@ class Supervisor:
 
     async def prepare(self, service: Service) -> Identity:
         """Whom it runs as, and its directories and files in place. Raises OSError, NoIdentity."""
+        if not service.preparation and not service.program.names_somebody:
+            # Whoever runs herdd needs no looking up; a thread would take longer than all there is to do.
+            return prepare(service)
         return await trio.to_thread.run_sync(prepare, service)
 
     async def spawn(self, service: Service, who: Identity, extra: dict[str, str], sockets: Sequence[int]) -> Process:
@@ -263,8 +264,9 @@ class Supervisor:
     def changed(self, controller: Controller, before: State) -> None:
         """Log the change, tell the watchers, and start again whom only this one's absence kept from it."""
         self.bulletin.publish(controller)
-        # A main process that was collected may have hidden ended orphans behind it (see reap_orphans).
-        reap_orphans()
+        if controller.state.ending is not before.ending:
+            # The main process that was collected may have hidden ended orphans behind it (see reap_orphans).
+            reap_orphans()
         if controller.state.enabled is not before.enabled:
             self._disabled_changed.set()
         if controller.state.status is before.status:
@@ -328,5 +330,9 @@ class Supervisor:
 
 
 def _measure(process: Process) -> tuple[Usage, tuple[str, ...]]:
+    # Not before somebody asks: what reads processes takes its time to be read in.
+    from herd.daemon.sockets import listening
+    from herd.daemon.usage import usage
+
     pids = process.pids()
     return usage(pids), listening(pids)
