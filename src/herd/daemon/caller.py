@@ -6,18 +6,23 @@ descriptors, so that a secret can come from a pipe. (Bash makes one of `<(pass s
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import re
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import trio
 
 from herd.core.errors import HerdError
 from herd.daemon.access import Peer
 from herd.daemon.rights import with_rights_of
+
+T = TypeVar("T")
 
 _OWN_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/([0-9]+)")
 _STANDARD_INPUT = "/dev/stdin"
@@ -40,10 +45,7 @@ class PeerCaller:
     async def read_file(self, name: str, limit: int) -> bytes:
         """The content of a file, or of a pipe up to its end. Raises HerdError."""
         try:
-            descriptor = await self._open(name, os.O_RDONLY | os.O_NONBLOCK)
-            with open(descriptor, "rb", buffering=0) as file:
-                is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-                content = await (_read_file if is_regular else _read_pipe)(file.fileno(), limit)
+            content = await _read(await self._with_rights(name, _open), limit)
         except OSError as error:
             raise HerdError(f"cannot read {name}: {error.strerror}; name a file that {self.name} may read") from error
         if len(content) > limit:
@@ -53,21 +55,19 @@ class PeerCaller:
     async def write_new_file(self, name: str, content: bytes) -> None:
         """A file of the caller's that was not there, readable by the caller alone. Raises HerdError."""
         try:
-            descriptor = await self._open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(_write, descriptor, content)
+                await self._with_rights(name, lambda place: _write(place, content))
         except OSError as error:
             raise HerdError(f"cannot write {name}: {error.strerror}; name a file that is not there yet") from error
 
-    async def _open(self, name: str, flags: int) -> int:
-        if os.geteuid() not in (0, self._peer.uid):
+    async def _with_rights(self, name: str, work: Callable[[str], T]) -> T:
+        peer = self._peer
+        if os.geteuid() not in (0, peer.uid):
             raise HerdError(
                 f"cannot open {name}: herdd is not root and has no rights of {self.name}'s; ask as its user"
             )
         place = self._place(name)
-        return await trio.to_thread.run_sync(
-            with_rights_of, self._peer.uid, self._peer.gid, lambda: os.open(place, flags | os.O_CLOEXEC, 0o600)
-        )
+        return await trio.to_thread.run_sync(with_rights_of, peer.uid, peer.gid, lambda: work(place))
 
     def _place(self, name: str) -> str:
         if name == _STANDARD_INPUT:
@@ -83,11 +83,24 @@ def _user_name(uid: int) -> str:
     return f"uid {uid}"
 
 
-async def _read_file(descriptor: int, limit: int) -> bytes:
-    return await trio.to_thread.run_sync(_read_all, descriptor, limit)
+def _open(place: str) -> int:
+    # Not blocking: to open a pipe must not wait for its writer.
+    return os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def _read_all(descriptor: int, limit: int) -> bytes:
+async def _read(descriptor: int, limit: int) -> bytes:
+    """Up to one byte more than `limit`; closes the descriptor. Raises OSError."""
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return await trio.to_thread.run_sync(_read_file, descriptor, limit)
+        with trio.move_on_after(_PATIENCE):
+            return await _read_pipe(descriptor, limit)
+        raise OSError(errno.ETIMEDOUT, "its end did not come")
+    finally:
+        os.close(descriptor)
+
+
+def _read_file(descriptor: int, limit: int) -> bytes:
     content = bytearray()
     while len(content) <= limit and (part := os.read(descriptor, limit + 1 - len(content))):
         content += part
@@ -96,25 +109,24 @@ def _read_all(descriptor: int, limit: int) -> bytes:
 
 async def _read_pipe(descriptor: int, limit: int) -> bytes:
     content = bytearray()
-    with trio.move_on_after(_PATIENCE):
-        while len(content) <= limit:
-            await trio.lowlevel.wait_readable(descriptor)
-            if not (part := os.read(descriptor, 65536)):
-                return bytes(content)
-            content += part
-        return bytes(content)
-    raise OSError(0, "its end did not come")
+    while len(content) <= limit:
+        await trio.lowlevel.wait_readable(descriptor)
+        if not (part := os.read(descriptor, limit + 1 - len(content))):
+            break
+        content += part
+    return bytes(content)
 
 
-def _write(descriptor: int, content: bytes) -> None:
-    place = os.readlink(f"/proc/self/fd/{descriptor}")
-    with open(descriptor, "wb") as file:
-        try:
+def _write(place: str, content: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(place, flags, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-        except BaseException:
-            # A half of it would be taken for the whole.
-            with suppress(OSError):
-                os.unlink(place)
-            raise
+    except BaseException:
+        # A half of it would be taken for the whole.
+        with suppress(OSError):
+            os.unlink(place)
+        raise

@@ -58,8 +58,8 @@ class Book:
         """Let `work` have the connection, in a thread, as one transaction. Not broken off half-way."""
         async with self._turn:
             with trio.CancelScope(shield=True):
-                result = await trio.to_thread.run_sync(self._do, work)
-            return result
+                return await trio.to_thread.run_sync(self._do, work)
+            raise AssertionError("nothing cancels it")
 
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
