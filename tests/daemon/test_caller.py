@@ -33,7 +33,7 @@ def herd(open_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     home.mkdir()
     os.chown(home, _NOBODY, _NOBODY)
     with subprocess.Popen(
-        ["cat"], cwd=home, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, user=_NOBODY, group=_NOBODY
+        ["sleep", "60"], cwd=home, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, user=_NOBODY, group=_NOBODY
     ) as process:
         yield process
         process.kill()
@@ -84,7 +84,6 @@ async def test_a_descriptor_is_the_callers(open_path: Path) -> None:
 async def test_standard_input_is_the_callers(herd: subprocess.Popen[bytes]) -> None:
     assert herd.stdin is not None
     os.fchown(herd.stdin.fileno(), _NOBODY, _NOBODY)
-    herd.send_signal(19)
     herd.stdin.write(b"secret")
     herd.stdin.close()
     assert await _caller(herd).read_file("/dev/stdin", 100) == b"secret"
