@@ -8,8 +8,6 @@ from attrs import evolve
 from herd.core.status import Snapshot, Usage
 from herd.daemon.controller import Controller
 from herd.daemon.process import Process
-from herd.daemon.sockets import listening
-from herd.daemon.usage import usage
 
 
 def snapshot(controller: Controller, dependents: tuple[str, ...]) -> Snapshot:
@@ -41,5 +39,9 @@ async def measured(controller: Controller, dependents: tuple[str, ...]) -> Snaps
 
 
 def _measure(process: Process) -> tuple[Usage, tuple[str, ...]]:
+    # Not before somebody asks: what reads processes takes its time to be read in.
+    from herd.daemon.sockets import listening
+    from herd.daemon.usage import usage
+
     pids = process.pids()
     return usage(pids), listening(pids)

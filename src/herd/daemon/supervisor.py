@@ -38,14 +38,14 @@ class Supervisor:
         log_dir: Path,
         processes_dir: Path,
         disabled: DisabledNames,
-        say: Callable[[str], None],
+        show: Callable[[Sequence[str]], None],
     ) -> None:
         # Reads the configuration; blocks. Raises ConfigurationError.
         self.read = read
         self.reloading = trio.Lock()
         self.graph = Graph.of(())
         self._compressor = Compressor()
-        self.bulletin = Bulletin(ServiceLog("root", log_dir, compressor=self._compressor), say)
+        self.bulletin = Bulletin(ServiceLog("root", log_dir, compressor=self._compressor), show)
         self.controllers: dict[str, Controller] = {}
         # herdd is to end; for an upgrade, without its services.
         self.end_asked = trio.Event()
@@ -199,6 +199,9 @@ class Supervisor:
 
     async def prepare(self, service: Service) -> Identity:
         """Whom it runs as, and its directories and files in place. Raises OSError, NoIdentity."""
+        if not service.preparation and not service.program.names_somebody:
+            # Whoever runs herdd needs no looking up; a thread would take longer than all there is to do.
+            return prepare(service)
         return await trio.to_thread.run_sync(prepare, service)
 
     async def spawn(self, service: Service, who: Identity, extra: dict[str, str], sockets: Sequence[int]) -> Process:
@@ -231,8 +234,9 @@ class Supervisor:
     def changed(self, controller: Controller, before: State) -> None:
         """Log the change, tell the watchers, and start again whom only this one's absence kept from it."""
         self.bulletin.publish(controller)
-        # A main process that was collected may have hidden ended orphans behind it (see reap_orphans).
-        reap_orphans()
+        if controller.state.ending is not before.ending:
+            # The main process that was collected may have hidden ended orphans behind it (see reap_orphans).
+            reap_orphans()
         if controller.state.enabled is not before.enabled:
             self.enabling.note_change()
         if controller.state.status is before.status:
