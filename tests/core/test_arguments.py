@@ -35,8 +35,8 @@ def test_words_are_sorted_out(words: list[str], expected: Arguments) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "other arguments"),
-        (["a", "b", "c"], "other arguments"),
+        ([], "an argument is missing"),
+        (["a", "b", "c"], "'c' is one too many"),
         (["a", "--reasn", "x"], "did you mean --reason?"),
         (["a", "--json"], "--json is unknown"),
         (["a", "--reason"], "--reason needs a value"),

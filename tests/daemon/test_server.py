@@ -164,7 +164,9 @@ async def test_a_reply_that_is_broken_off_does_not_garble_the_next(tmp_path: Pat
     async with trio.SocketStream(ours) as stream, trio.SocketStream(theirs) as client:
         disabled = DisabledNames(tmp_path / "disabled.json")
         connection = Connection(
-            stream, Supervisor((), tuple, tmp_path, tmp_path, disabled, lambda lines: None), Factbook()
+            stream,
+            Supervisor((), tuple, tmp_path, tmp_path, disabled, tmp_path / "ledger", lambda lines: None),
+            Factbook(),
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(connection._send, call, replies[0])

@@ -17,7 +17,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from herd.core.errors import StartFailed
 from herd.core.events import Ending, Status
-from herd.core.service import Program, Service
+from herd.core.service import Ledger, Program, Service
 from herd.core.state import State
 from herd.daemon.controller import Controller
 from herd.daemon.host import ServiceHost
@@ -127,6 +127,9 @@ class FakeSurroundings:
     async def join_bus(self, service: Service, host: ServiceHost, task_status: trio.TaskStatus[None]) -> None:
         task_status.started()
         await trio.sleep_forever()
+
+    def ledger(self, name: str) -> Ledger:
+        raise AssertionError("no service here keeps one")
 
     def advanced(self, name: str) -> None:
         pass

@@ -5,11 +5,10 @@ Every argument is checked before anything is changed, and every change is read b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from herd.core.errors import HerdError
-from herd.core.service import Access, Action, Host, Reply
+from herd.core.service import Access, Action, Host, Invocation, Reply
 from herd_services.jami import calls, records
 from herd_services.jami.accounts import Account, all_accounts, find
 from herd_services.jami.calls import Jami
@@ -18,7 +17,7 @@ from herd_services.jami.fingerprint import contact as contact_of
 _NONE = "There is no Jami account available.\n"
 
 
-async def list_accounts(host: Host, arguments: Sequence[str]) -> Reply:
+async def list_accounts(host: Host, call: Invocation) -> Reply:
     """All accounts, a line each."""
     accounts = await all_accounts(host)
     result = {
@@ -52,20 +51,20 @@ def _block(heading: str, items: Any) -> str:
     return heading + "\n" + "".join(f"  - {item}\n" for item in items) + "\n"
 
 
-async def list_account_details(host: Host, arguments: Sequence[str]) -> Reply:
+async def list_account_details(host: Host, call: Invocation) -> Reply:
     """All details of all accounts, as records."""
     accounts = await all_accounts(host)
     return Reply({"accounts": [records.ordered(each.details) for each in accounts]}, records.text(accounts))
 
 
-async def list_contacts(host: Host, arguments: Sequence[str]) -> Reply:
+async def list_contacts(host: Host, call: Invocation) -> Reply:
     """Everyone who is allowed and not banned, by account."""
     found = await _contacts(host, banned=False)
     blocks = [_block(f"Contacts for account {account.name}:", ids) for account, ids in found]
     return Reply(_by_account("contacts", found), "".join(blocks) or _NONE)
 
 
-async def list_banned_contacts(host: Host, arguments: Sequence[str]) -> Reply:
+async def list_banned_contacts(host: Host, call: Invocation) -> Reply:
     """Everyone who is banned, by account; accounts without bans are left out."""
     found = [(account, ids) for account, ids in await _contacts(host, banned=True) if ids]
     blocks = [_block(f"Banned contacts for account {account.name}:", ids) for account, ids in found]
@@ -86,7 +85,7 @@ def _by_account(key: str, found: list[tuple[Account, list[str]]]) -> dict[str, A
     return {"accounts": [{"fingerprint": a.fingerprint, "name": a.name, key: ids} for a, ids in found]}
 
 
-async def list_moderators(host: Host, arguments: Sequence[str]) -> Reply:
+async def list_moderators(host: Host, call: Invocation) -> Reply:
     """Who moderates, by account."""
     jami = Jami(host.bus)
     listed, blocks = [], []
@@ -103,10 +102,10 @@ async def list_moderators(host: Host, arguments: Sequence[str]) -> Reply:
     return Reply({"accounts": listed}, "".join(blocks) or _NONE)
 
 
-async def add_moderator(host: Host, arguments: Sequence[str]) -> Reply:
+async def add_moderator(host: Host, call: Invocation) -> Reply:
     """CONTACT ACCOUNT: from now on only those who are named moderate."""
-    contact, jami = contact_of(arguments[0]), Jami(host.bus)
-    account = await find(host, arguments[1])
+    contact, jami = contact_of(call.arguments[0]), Jami(host.bus)
+    account = await find(host, call.arguments[1])
     if contact == account.fingerprint:
         raise HerdError(f"cannot make {contact} a moderator: it is the account's own fingerprint; name a contact")
     await jami.let_anyone_moderate(account.id, state=False)
@@ -121,11 +120,11 @@ async def add_moderator(host: Host, arguments: Sequence[str]) -> Reply:
     )
 
 
-async def ban_contact(host: Host, arguments: Sequence[str]) -> Reply:
+async def ban_contact(host: Host, call: Invocation) -> Reply:
     """CONTACT [ACCOUNT]: on one account or on all; whoever is banned moderates no more."""
-    contact, jami = contact_of(arguments[0]), Jami(host.bus)
+    contact, jami = contact_of(call.arguments[0]), Jami(host.bus)
     present = await all_accounts(host)
-    accounts = [await find(host, arguments[1])] if len(arguments) > 1 else present
+    accounts = [await find(host, name)] if (name := call.arguments.optional(1)) is not None else present
     if contact in {account.fingerprint for account in present}:
         raise HerdError(
             f"cannot ban {contact}: it is an account of this host; disable it with: herd disable-account jami"
@@ -147,14 +146,14 @@ async def _ban(jami: Jami, account: Account, contact: str) -> None:
         raise HerdError(f"cannot ban {contact} from account {account.name}: jamid did not take it; try again")
 
 
-async def enable_account(host: Host, arguments: Sequence[str]) -> Reply:
+async def enable_account(host: Host, call: Invocation) -> Reply:
     """ACCOUNT: reachable again."""
-    return await _set_enabled(host, arguments[0], enabled=True)
+    return await _set_enabled(host, call.arguments[0], enabled=True)
 
 
-async def disable_account(host: Host, arguments: Sequence[str]) -> Reply:
+async def disable_account(host: Host, call: Invocation) -> Reply:
     """ACCOUNT: unreachable from the network."""
-    return await _set_enabled(host, arguments[0], enabled=False)
+    return await _set_enabled(host, call.arguments[0], enabled=False)
 
 
 async def _set_enabled(host: Host, name: str, *, enabled: bool) -> Reply:

@@ -76,8 +76,10 @@ def read(usage: str, words: Sequence[str]) -> Arguments:
         if name in options:
             raise ValueError(f"{name} is given twice")
         options[name] = _value(name, allowed.options[name], value if given else None, waiting)
-    if len(found) < allowed.least or (allowed.most is not None and len(found) > allowed.most):
-        raise ValueError("it is used with other arguments")
+    if len(found) < allowed.least:
+        raise ValueError("an argument is missing")
+    if allowed.most is not None and len(found) > allowed.most:
+        raise ValueError(f"{found[allowed.most]!r} is one too many")
     return Arguments(tuple(found), options)
 
 

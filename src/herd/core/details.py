@@ -90,4 +90,5 @@ def _definition(snapshot: Snapshot) -> list[str]:
     ]
     if service.actions:
         lines.append(f"Actions: {' '.join(action.name for action in service.actions)}")
+    lines += [note.text for note in snapshot.notes]
     return lines + [f"Warning: {warning}" for warning in snapshot.warnings]

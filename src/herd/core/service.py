@@ -16,7 +16,9 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from attrs import field, frozen
 
+from herd.core.arguments import Arguments
 from herd.core.endpoint import Endpoint
+from herd.core.ledger import Change, Entry
 from herd.core.readiness import Probe, Readiness
 from herd.core.respawn import Respawn
 from herd.core.schedule import Schedule
@@ -64,12 +66,74 @@ class Bus(Protocol):
         ...
 
 
+class Ledger(Protocol):
+    """The service's part of the ledger of moderation. Every method but wait() raises HerdError if it cannot be kept."""
+
+    async def record(self, changes: Sequence[Change]) -> list[int]:
+        """Keep the changes, all or none, whatever happens from then on; their numbers."""
+        ...
+
+    async def withdraw(self, numbers: Sequence[int]) -> None:
+        """Let these not count: they did not take."""
+        ...
+
+    async def counting(self) -> list[Entry]:
+        """The entries that count, those whose time is up among them."""
+        ...
+
+    async def history(self) -> list[Entry]:
+        """Every entry, the first one first."""
+        ...
+
+    async def remember(self, name: str, value: str) -> None:
+        """Keep a text under a name, in place of another."""
+        ...
+
+    async def forget(self, name: str) -> None:
+        """Keep nothing under that name."""
+        ...
+
+    async def recall(self, prefix: str = "") -> dict[str, str]:
+        """The texts whose names begin so, by name."""
+        ...
+
+    async def wait(self, until: float | None) -> None:
+        """Return once something was recorded, at the latest at that moment (wall-clock seconds)."""
+        ...
+
+
+@frozen
+class Note:
+    """What a service tells of itself while it runs: a name and a value for programs, a line for people."""
+
+    name: str
+    value: str
+    text: str
+
+
 class Host(Protocol):
     """What a procedure may ask of the daemon, for the service it belongs to."""
 
     @property
     def bus(self) -> Bus:
         """The service's bus. Raises HerdError while there is none."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """What lasts of the service's moderation."""
+        ...
+
+    def now(self) -> float:
+        """Wall-clock seconds."""
+        ...
+
+    def say(self, text: str) -> None:
+        """One line in herdd's own log."""
+        ...
+
+    def publish(self, notes: Sequence[Note]) -> None:
+        """Have these, and no others, shown by status and to watchers until the process ends."""
         ...
 
     def warn(self, text: str) -> None:
@@ -113,20 +177,40 @@ class Reply:
     drawing: str | None = None
 
 
+class Caller(Protocol):
+    """Who asks for an action. Files are the caller's: found from its working directory and opened with its rights."""
+
+    @property
+    def name(self) -> str:
+        """The user's name."""
+        ...
+
+    async def read_file(self, name: str, limit: int) -> bytes:
+        """The content of a file or a pipe, /dev/stdin and /dev/fd/N among them. Raises HerdError."""
+        ...
+
+    async def write_new_file(self, name: str, content: bytes) -> None:
+        """A file that was not there, readable by the caller alone. Raises HerdError."""
+        ...
+
+
+@frozen
+class Invocation:
+    """One request for an action: what was given, and who gave it."""
+
+    arguments: Arguments
+    caller: Caller
+
+
 @frozen
 class Action:
-    """A verb of a service. `usage` names its arguments, optional ones in brackets: `CONTACT [ACCOUNT]`."""
+    """A verb of a service. `usage` is as core/arguments.py reads it: `CONTACT [ACCOUNT] [--reason TEXT]`."""
 
     name: str
     documentation: str
-    handler: Callable[[Host, Sequence[str]], Awaitable[Reply]]
+    handler: Callable[[Host, Invocation], Awaitable[Reply]]
     usage: str = ""
     access: Access = Access.READ
-
-    def accepts(self, count: int) -> bool:
-        """Whether that many arguments fit the usage."""
-        words = self.usage.split()
-        return len([word for word in words if not word.startswith("[")]) <= count <= len(words)
 
 
 @frozen
@@ -209,6 +293,10 @@ class Service:
     # A bus the daemon connects to once the program runs, for set-up, health and actions.
     bus_path: Path | None = None
     setup: Callable[[Host], Awaitable[None]] | None = None
+    # In place of set-up for a process that an earlier herdd set up.
+    resumption: Callable[[Host], Awaitable[None]] | None = None
+    # What goes on beside the process from set-up to its end; if it returns or fails, the service is unwell.
+    companion: Callable[[Host], Awaitable[None]] | None = None
     health: Health | None = None
     respawn: Respawn | None = Respawn()
     start_timeout: float = 90.0

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import frozen
 
 from herd.core.events import Stage, Status
-from herd.core.service import Service
+from herd.core.service import Note, Service
 from herd.core.state import State
 
 
@@ -52,6 +52,8 @@ class Snapshot:
     lost_lines: int = 0
     # Its process was started by a herdd before this one.
     is_adopted: bool = False
+    # What it tells of itself.
+    notes: tuple[Note, ...] = ()
 
     @property
     def is_failing(self) -> bool:
@@ -153,6 +155,7 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
         "autoStart": service.auto_start,
         "hasReplacement": snapshot.has_replacement,
         "adopted": snapshot.is_adopted,
+        "notes": {note.name: note.value for note in snapshot.notes},
     }
 
 

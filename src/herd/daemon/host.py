@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -9,7 +10,7 @@ from typing import TypeVar
 import trio
 
 from herd.core.errors import HerdError
-from herd.core.service import Bus
+from herd.core.service import Bus, Ledger, Note
 from herd.daemon import files
 from herd.daemon.identity import Identity
 
@@ -19,16 +20,22 @@ T = TypeVar("T")
 class ServiceHost:
     """The Host of one service; `join_bus` and `become` are called by its controller as the start goes on."""
 
-    def __init__(self, name: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, name: str, say: Callable[[str], None], ledger: Callable[[], Ledger], noted: Callable[[], None]
+    ) -> None:
         self._name = name
         self._say = say
+        self._ledger = ledger
+        self._noted = noted
         self._bus: Bus | None = None
         self._who: Identity | None = None
         self.warnings: list[str] = []
+        self.notes: tuple[Note, ...] = ()
 
     def begin(self) -> None:
         """A new start: what the last one warned of is over."""
         self.warnings.clear()
+        self.notes = ()
 
     def become(self, who: Identity) -> None:
         """Whose files write_file makes."""
@@ -44,6 +51,25 @@ class ServiceHost:
         if self._bus is None:
             raise HerdError(f"cannot reach {self._name}: it is not running; start it with: herd start {self._name}")
         return self._bus
+
+    @property
+    def ledger(self) -> Ledger:
+        """What lasts of the service's moderation."""
+        return self._ledger()
+
+    def now(self) -> float:
+        """Wall-clock seconds."""
+        return time.time()
+
+    def say(self, text: str) -> None:
+        """One line in herdd's own log."""
+        self._say(text)
+
+    def publish(self, notes: Sequence[Note]) -> None:
+        """Have these notes shown by status and to watchers."""
+        if self.notes != (found := tuple(notes)):
+            self.notes = found
+            self._noted()
 
     def warn(self, text: str) -> None:
         """Keep the warning for status and for whoever waits for the start, and log it."""

@@ -6,8 +6,10 @@ What record() and withdraw() have returned of outlives the machine's power: SQLi
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -40,6 +42,8 @@ ORDER BY number
 """
 # Milliseconds that another program may hold the file, which an administrator looks at.
 _PATIENCE = 5000
+# A clock that is set meanwhile is noticed at the latest then. Seconds.
+_LONGEST_SLEEP = 3600.0
 
 
 class Book:
@@ -49,6 +53,7 @@ class Book:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._turn = trio.Lock()
+        self._changes: dict[str, trio.Event] = {}
 
     def of(self, service: str) -> ServiceLedger:
         """The part of one service."""
@@ -72,11 +77,17 @@ class Book:
                 f"cannot use the ledger {self._path}: {error}; make room, or move a damaged file away"
             ) from error
 
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    def changed(self, service: str) -> None:
+        """Wake whoever waits."""
+        self._changes.pop(service, trio.Event()).set()
+
+    async def wait(self, service: str, until: float | None) -> None:
+        """Return once the service recorded something, at the latest at that moment (wall-clock seconds)."""
+        change = self._changes.setdefault(service, trio.Event())
+        # Again and again, for the clock may be set meanwhile.
+        while not change.is_set() and (left := math.inf if until is None else until - time.time()) > 0:
+            with trio.move_on_after(min(left, _LONGEST_SLEEP)):
+                await change.wait()
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -116,7 +127,9 @@ class ServiceLedger:
         def work(connection: sqlite3.Connection) -> list[int]:
             return [_insert(connection, self._service, change) for change in changes]
 
-        return await self._book.do(work)
+        numbers = await self._book.do(work)
+        self._book.changed(self._service)
+        return numbers
 
     async def withdraw(self, numbers: Sequence[int]) -> None:
         """Let these not count: they did not take."""
@@ -156,6 +169,10 @@ class ServiceLedger:
             connection.execute("DELETE FROM memory WHERE service = ? AND name = ?", (self._service, name))
 
         await self._book.do(work)
+
+    async def wait(self, until: float | None) -> None:
+        """Return once something was recorded, at the latest at that moment (wall-clock seconds)."""
+        await self._book.wait(self._service, until)
 
     async def recall(self, prefix: str = "") -> dict[str, str]:
         """The texts whose names begin so, by name."""

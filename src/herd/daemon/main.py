@@ -110,7 +110,9 @@ async def run(paths: Paths, read: Callable[[], tuple[Service, ...]]) -> dict[str
         os.setgroups([])
     become_subreaper()
     disabled = DisabledNames(paths.state_dir / "disabled.json")
-    supervisor = Supervisor(services, read, paths.log_dir, paths.processes_dir, disabled, _show)
+    supervisor = Supervisor(
+        services, read, paths.log_dir, paths.processes_dir, disabled, paths.state_dir / "ledger.sqlite", _show
+    )
     # Before anything starts: a signal from here on stops what there is.
     with (
         sole_daemon(paths.socket),

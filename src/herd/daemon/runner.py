@@ -57,7 +57,8 @@ class Runner:
     ) -> None:
         self.nursery = nursery
         self.service = service
-        self.host = ServiceHost(service.name, self._warn)
+        name = service.name
+        self.host = ServiceHost(name, self._warn, lambda: means.ledger(name), lambda: means.advanced(name))
         # The present process.
         self.attendance: Attendance | None = None
         self.occasions = Occasions(service, lambda: means.advanced(service.name))
@@ -185,7 +186,7 @@ class Runner:
             raise StartFailed(f"it requires {missing}, which does not run any more")
         if service.one_shot:
             await trio.sleep_forever()
-        await self._settle(set_up=False)
+        await self._settle(resumed=True)
         self._post(events.Ready())
         if service.is_on_demand:
             await attendance.cleared.wait()
@@ -233,16 +234,18 @@ class Runner:
             self._times.ready = trio.current_time()
         return self._post(event)
 
-    async def _settle(self, *, set_up: bool = True) -> None:
+    async def _settle(self, *, resumed: bool = False) -> None:
         """What has to be there before the service runs, beside its process."""
         service, attendance = self.service, self.attendance
         assert attendance is not None
         if service.bus_path is not None:
             self.stage = Stage.READINESS
             await attendance.keep_bus(partial(self._means.join_bus, service, self.host))
-        if service.setup is not None and set_up:
+        if set_up := service.resumption if resumed else service.setup:
             self.stage = Stage.SETUP
-            await service.setup(self.host)
+            await set_up(self.host)
+        if service.companion is not None:
+            attendance.accompany(service.companion, self.host)
         if service.health is not None:
             attendance.watch_health(service.health, self.host)
 

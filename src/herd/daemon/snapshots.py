@@ -26,6 +26,7 @@ def snapshot(controller: Controller, dependents: tuple[str, ...]) -> Snapshot:
         next_run=runner.occasions.next_run,
         lost_lines=controller.log.lost,
         is_adopted=runner.is_adopted,
+        notes=runner.host.notes,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -11,7 +12,7 @@ from herd.core import events
 from herd.core.errors import NoSuchService, StartFailed
 from herd.core.events import Stage, Status
 from herd.core.graph import Graph
-from herd.core.service import Service
+from herd.core.service import Ledger, Service
 from herd.core.state import State
 from herd.core.status import Snapshot
 from herd.core.suggest import did_you_mean
@@ -27,6 +28,9 @@ from herd.daemon.log import ServiceLog
 from herd.daemon.process import Process, reap_orphans
 from herd.daemon.remembered import DisabledNames, mark_ready
 
+if TYPE_CHECKING:
+    from herd.daemon.ledger import Book
+
 
 class Supervisor:
     """The services and what they need of the daemon (controller.Surroundings)."""
@@ -38,6 +42,7 @@ class Supervisor:
         log_dir: Path,
         processes_dir: Path,
         disabled: DisabledNames,
+        ledger: Path,
         show: Callable[[Sequence[str]], None],
     ) -> None:
         # Reads the configuration; blocks. Raises ConfigurationError.
@@ -54,6 +59,8 @@ class Supervisor:
         # The services whose processes an earlier herdd started.
         self.taken_over: set[str] = set()
         self._log_dir = log_dir
+        self._ledger_file = ledger
+        self._book: Book | None = None
         self.enabling = Enabling(self.controllers, disabled, self.say)
         self._scopes: dict[str, trio.CancelScope] = {}
         self._nursery: trio.Nursery | None = None
@@ -211,6 +218,15 @@ class Supervisor:
     async def remember(self, service: Service, process: Process) -> None:
         """Note that the process serves, for the herdd after this one."""
         await trio.to_thread.run_sync(mark_ready, self.processes_dir, service.name, process.pid)
+
+    def ledger(self, name: str) -> Ledger:
+        """The service's part of the ledger."""
+        if self._book is None:
+            # Not every service keeps one, and SQLite takes its time to be read in.
+            from herd.daemon.ledger import Book
+
+            self._book = Book(self._ledger_file)
+        return self._book.of(name)
 
     async def join_bus(self, service: Service, host: ServiceHost, task_status: trio.TaskStatus[None]) -> None:
         """Hold the connection to the service's bus. Raises BusError before it is there, nothing after."""

@@ -11,15 +11,17 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import asdict, frozen
 
+from herd.core.arguments import read
 from herd.core.details import details
 from herd.core.errors import HerdError, NoSuchAction, WrongUsage
 from herd.core.events import Status
 from herd.core.plan import Plan
-from herd.core.service import Access, Action, Reply
+from herd.core.service import Access, Action, Invocation, Reply
 from herd.core.status import facts, overview
 from herd.core.suggest import did_you_mean
 from herd.daemon import access
 from herd.daemon.access import Peer
+from herd.daemon.caller import PeerCaller
 from herd.daemon.controller import Controller
 from herd.daemon.reload import planned, reload
 from herd.daemon.supervisor import Supervisor
@@ -67,16 +69,18 @@ def _no_such_action(supervisor: Supervisor, action: str, name: str, known: list[
     return text + (did_you_mean(action, known) or f"see: herd doc {name} list-actions")
 
 
-async def _perform_action(controller: Controller, action: Action, peer: Peer, arguments: Sequence[str]) -> Reply:
+async def _perform_action(controller: Controller, action: Action, peer: Peer, words: Sequence[str]) -> Reply:
     name = controller.service.name
     access.check(peer, action.access, f"{action.name} {name}")
-    if not action.accepts(len(arguments)):
+    try:
+        arguments = read(action.usage, words)
+    except ValueError as error:
         usage = f"herd {action.name} {name} {action.usage}".rstrip()
-        raise WrongUsage(f"cannot {action.name}: it is used as: {usage}")
+        raise WrongUsage(f"cannot {action.name}: {error}; it is used as: {usage}") from error
     if controller.state.status is not Status.RUNNING:
         state = controller.state.status.value
         raise HerdError(f"cannot {action.name}: service {name} is {state}; see: herd status {name}")
-    return await action.handler(controller.host, arguments)
+    return await action.handler(controller.host, Invocation(arguments, await PeerCaller.of(peer)))
 
 
 # The actions of every service.
