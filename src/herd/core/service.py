@@ -132,8 +132,12 @@ class Host(Protocol):
         """One line in herdd's own log."""
         ...
 
-    def publish(self, notes: Sequence[Note]) -> None:
-        """Have these, and no others, shown by status and to watchers until the process ends."""
+    def publish(self, topic: str, notes: Sequence[Note]) -> None:
+        """Have these, and no others on the topic, shown by status and to watchers until the process ends."""
+        ...
+
+    def alone(self) -> AbstractAsyncContextManager[None]:
+        """A turn in which no other procedure of the service has its own: to change what others change, too."""
         ...
 
     def warn(self, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,12 +31,13 @@ class ServiceHost:
         self._bus: Bus | None = None
         self._who: Identity | None = None
         self.warnings: list[str] = []
-        self.notes: tuple[Note, ...] = ()
+        self._notes: dict[str, tuple[Note, ...]] = {}
+        self._turn = trio.Lock()
 
     def begin(self) -> None:
         """A new start: what the last one warned of is over."""
         self.warnings.clear()
-        self.notes = ()
+        self._notes.clear()
 
     def become(self, who: Identity) -> None:
         """Whose files write_file makes."""
@@ -65,11 +67,20 @@ class ServiceHost:
         """One line in herdd's own log."""
         self._say(text)
 
-    def publish(self, notes: Sequence[Note]) -> None:
-        """Have these notes shown by status and to watchers."""
-        if self.notes != (found := tuple(notes)):
-            self.notes = found
+    def publish(self, topic: str, notes: Sequence[Note]) -> None:
+        """Have these notes shown by status and to watchers, in place of others on the topic."""
+        if self._notes.get(topic, ()) != (found := tuple(notes)):
+            self._notes[topic] = found
             self._noted()
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """All that was published."""
+        return tuple(note for notes in self._notes.values() for note in notes)
+
+    def alone(self) -> AbstractAsyncContextManager[None]:
+        """A turn in which no other procedure of the service has its own."""
+        return self._turn
 
     def warn(self, text: str) -> None:
         """Keep the warning for status and for whoever waits for the start, and log it."""
