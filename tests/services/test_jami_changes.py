@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from herd_services.jami.calls import Jami
-from jami import FRIEND, STRANGER, Archive, ask, fingerprints, seen, table
+from jami import FRIEND, STRANGER, Archive, ask, fingerprints, forget_decisions, seen, table
 from support import Daemon, herdd
 
 _UNKNOWN = "0" * 40
@@ -35,9 +35,12 @@ def other(archives: dict[str, Archive]) -> str:
 
 
 @pytest.fixture(autouse=True)
-def as_before(daemon: Daemon) -> Iterator[None]:
-    """What a test did to the accounts is undone."""
+def as_before(daemon: Daemon, dummy: str) -> Iterator[None]:
+    """What a test did to the accounts is undone, and forgotten."""
     yield
+    forget_decisions(daemon)
+    # It has its turn after whatever looks after the decisions still.
+    _done(daemon, "enable-account", "jami", dummy)
 
     async def undo(jami: Jami) -> None:
         for account in await jami.account_ids():

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -129,3 +131,9 @@ def fingerprints(daemon: Daemon) -> list[str]:
         return [(await jami.details(account))[calls.USERNAME] for account in await jami.account_ids()]
 
     return ask(daemon, question)
+
+
+def forget_decisions(daemon: Daemon) -> None:
+    """Empty the ledger behind herdd's back."""
+    with closing(sqlite3.connect(daemon.state_dir / "ledger.sqlite")) as connection, connection:
+        connection.execute("DELETE FROM change")

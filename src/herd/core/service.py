@@ -97,8 +97,13 @@ class Ledger(Protocol):
         """The texts whose names begin so, by name."""
         ...
 
-    async def wait(self, until: float | None) -> None:
-        """Return once something was recorded, at the latest at that moment (wall-clock seconds)."""
+    @property
+    def version(self) -> int:
+        """Another number after each change of the ledger; to be asked before the ledger is read."""
+        ...
+
+    async def wait(self, version: int, until: float | None) -> None:
+        """Return once the ledger is no longer at that version, at the latest at that moment (wall-clock seconds)."""
         ...
 
 

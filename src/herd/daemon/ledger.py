@@ -53,7 +53,9 @@ class Book:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._turn = trio.Lock()
-        self._changes: dict[str, trio.Event] = {}
+        # Counts the changes since herdd began.
+        self.version = 0
+        self._change = trio.Event()
 
     def of(self, service: str) -> ServiceLedger:
         """The part of one service."""
@@ -77,17 +79,18 @@ class Book:
                 f"cannot use the ledger {self._path}: {error}; make room, or move a damaged file away"
             ) from error
 
-    def changed(self, service: str) -> None:
+    def changed(self) -> None:
         """Wake whoever waits."""
-        self._changes.pop(service, trio.Event()).set()
+        self.version += 1
+        self._change.set()
+        self._change = trio.Event()
 
-    async def wait(self, service: str, until: float | None) -> None:
-        """Return once the service recorded something, at the latest at that moment (wall-clock seconds)."""
-        change = self._changes.setdefault(service, trio.Event())
+    async def wait(self, version: int, until: float | None) -> None:
+        """Return once the file is no longer at that version, at the latest at that moment (wall-clock seconds)."""
         # Again and again, for the clock may be set meanwhile.
-        while not change.is_set() and (left := math.inf if until is None else until - time.time()) > 0:
+        while self.version == version and (left := math.inf if until is None else until - time.time()) > 0:
             with trio.move_on_after(min(left, _LONGEST_SLEEP)):
-                await change.wait()
+                await self._change.wait()
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -128,7 +131,7 @@ class ServiceLedger:
             return [_insert(connection, self._service, change) for change in changes]
 
         numbers = await self._book.do(work)
-        self._book.changed(self._service)
+        self._book.changed()
         return numbers
 
     async def withdraw(self, numbers: Sequence[int]) -> None:
@@ -138,6 +141,7 @@ class ServiceLedger:
             connection.executemany("UPDATE change SET withdrawn = 1 WHERE number = ?", [(each,) for each in numbers])
 
         await self._book.do(work)
+        self._book.changed()
 
     async def counting(self) -> list[Entry]:
         """The entries that count (core/ledger.py, latest), those whose time is up among them."""
@@ -170,9 +174,14 @@ class ServiceLedger:
 
         await self._book.do(work)
 
-    async def wait(self, until: float | None) -> None:
-        """Return once something was recorded, at the latest at that moment (wall-clock seconds)."""
-        await self._book.wait(self._service, until)
+    @property
+    def version(self) -> int:
+        """Another number after each change."""
+        return self._book.version
+
+    async def wait(self, version: int, until: float | None) -> None:
+        """Return once it is no longer at that version, at the latest at that moment (wall-clock seconds)."""
+        await self._book.wait(version, until)
 
     async def recall(self, prefix: str = "") -> dict[str, str]:
         """The texts whose names begin so, by name."""
