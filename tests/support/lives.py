@@ -30,6 +30,7 @@ SAMPLES: dict[type[events.Event], events.Event] = {
     events.TimerFired: events.TimerFired(Timer.GRACE),
     events.Unhealthy: events.Unhealthy("it did not answer"),
     events.RequirementLost: events.RequirementLost("bus", returns=True),
+    events.RequirementBack: events.RequirementBack(),
 }
 
 
