@@ -46,8 +46,8 @@ def play(
 
 
 def failures(effects: list[events.Effect]) -> list[Failure | None]:
-    """What those who wait for a start are told."""
-    return [effect.failure for effect in effects if isinstance(effect, events.AnswerStart)]
+    """What those who wait for a start, or who asked for this one, are told."""
+    return [effect.failure for effect in effects if isinstance(effect, events.AnswerStart | events.RefuseStart)]
 
 
 STARTING = (events.Start(), events.Spawned(7))
