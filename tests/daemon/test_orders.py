@@ -60,8 +60,9 @@ async def test_a_start_tells_what_those_that_it_brought_up_warn_of(tmp_path: Pat
 
     sleep = Program(("/bin/sleep", "infinity"))
     services = (Service(("bus",), sleep, setup=setup), Service(("web",), sleep, requirement=("bus",)))
+    disabled = DisabledNames(tmp_path / "disabled.json")
     supervisor = Supervisor(
-        services, lambda: services, tmp_path, tmp_path, DisabledNames(tmp_path / "disabled.json"), lambda lines: None
+        services, lambda: services, tmp_path, tmp_path, disabled, tmp_path / "ledger", lambda lines: None
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(supervisor.run)

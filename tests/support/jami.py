@@ -133,7 +133,22 @@ def fingerprints(daemon: Daemon) -> list[str]:
     return ask(daemon, question)
 
 
-def forget_decisions(daemon: Daemon) -> None:
-    """Empty the ledger behind herdd's back."""
+def restore(daemon: Daemon, fingerprint: str) -> None:
+    """Undo what was done to the accounts, one of which is named, and empty the ledger, behind herdd's back."""
     with closing(sqlite3.connect(daemon.state_dir / "ledger.sqlite")) as connection, connection:
         connection.execute("DELETE FROM change")
+    # It has its turn after whatever looks after the decisions still.
+    daemon.herd("enable-account", "jami", fingerprint)
+
+    async def undo(jami: Jami) -> None:
+        for account in await jami.account_ids():
+            for contact in await jami.contacts(account):
+                await jami.add_contact(account, contact["id"])
+                await jami.remove_contact(account, contact["id"], ban=False)
+            for moderator in await jami.moderators(account):
+                await jami.set_moderator(account, moderator, state=False)
+            await jami.let_anyone_moderate(account, state=True)
+            details = await jami.details(account)
+            await jami.set_details(account, details | {"Account.enable": "true"})
+
+    ask(daemon, undo)
