@@ -86,6 +86,11 @@ def can_be_unwell(keeper: Keeper) -> bool:
     return keeper.can_be_unwell
 
 
+def lacks_something(keeper: Keeper) -> bool:
+    """It is still stopping, and will start again once what it requires is back."""
+    return keeper.state.status is Status.STOPPING and keeper.state.awaits_requirement
+
+
 def where(can: Callable[[Keeper], bool]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Only while there is a service to which it can happen."""
     return precondition(lambda self: any(can(keeper) for keeper in self.daemon.keepers))
@@ -153,6 +158,13 @@ class Histories(RuleBasedStateMachine):
     @rule(pick=PICK, soon=SOON)
     def start(self, pick: int, soon: int) -> None:
         self.daemon.start(self.one(pick))
+        self.turn(pick, soon)
+
+    @where(lacks_something)
+    @rule(pick=PICK, soon=SOON)
+    def start_what_one_lacks(self, pick: int, soon: int) -> None:
+        for need in self.one(pick, lacks_something).needs:
+            self.daemon.start(need)
         self.turn(pick, soon)
 
     @rule(pick=PICK, soon=SOON)
