@@ -28,6 +28,7 @@ from herd.core.readiness import (
 from herd.core.respawn import Respawn
 from herd.core.schedule import Every, Schedule
 from herd.core.service import Health, Program, Section, Service, Surroundings
+from herd_services.commands import ActionConfiguration, actions, check_names
 
 _NOT_NEGATIVE: Any = validators.ge(0)
 _POSITIVE: Any = validators.gt(0)
@@ -207,6 +208,7 @@ class ProgramConfiguration:
     # Absent: NAME.log among herdd's logs.
     log_file: Path | None = None
     log: bool = True
+    action: dict[str, ActionConfiguration] = field(factory=dict, validator=check_names)
 
 
 def build(programs: Mapping[str, ProgramConfiguration], surroundings: Surroundings) -> tuple[Service, ...]:
@@ -276,6 +278,7 @@ def _service(name: str, read: ProgramConfiguration) -> Service:
         schedule=_schedule(read),
         log=read.log_file if read.log else False,
         auto_start=read.auto_start,
+        actions=actions(name, read.action),
     )
 
 

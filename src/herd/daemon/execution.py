@@ -67,15 +67,24 @@ def output_pipe(who: Identity) -> tuple[int, int]:
 
 
 def execute(
-    program: Program, who: Identity, environment: dict[str, str], output: int, sockets: Sequence[int] = ()
+    program: Program,
+    who: Identity,
+    environment: dict[str, str],
+    output: int,
+    sockets: Sequence[int] = (),
+    errors: int | None = None,
 ) -> int:
-    """Execute the program; the descriptors `sockets` become its 3, 4, … Returns its pid. Raises OSError. Blocks."""
+    """Execute the program; the descriptors `sockets` become its 3, 4, … Returns its pid. Raises OSError. Blocks.
+
+    Without `errors` the output takes standard error too.
+    """
+    outputs = (output, output if errors is None else errors)
     if not sockets and not program.resource_limits:
-        return _popen(program, who, program.command, environment, subprocess.DEVNULL, output)
+        return _popen(program, who, program.command, environment, subprocess.DEVNULL, outputs)
     _look_for(program, environment["PATH"])
     waiting, release = os.pipe2(os.O_CLOEXEC)
     try:
-        pid = _behind_gate(program, who, environment, waiting, output, sockets)
+        pid = _behind_gate(program, who, environment, waiting, outputs, sockets)
     except BaseException:
         os.close(release)
         raise
@@ -114,19 +123,24 @@ def _look_for(program: Program, path: str) -> None:
 
 
 def _behind_gate(
-    program: Program, who: Identity, environment: dict[str, str], waiting: int, output: int, sockets: Sequence[int]
+    program: Program,
+    who: Identity,
+    environment: dict[str, str],
+    waiting: int,
+    outputs: tuple[int, int],
+    sockets: Sequence[int],
 ) -> int:
     command = ("/bin/sh", "-c", _GATE, "sh", *program.command)
     passed = range(FIRST_SOCKET, FIRST_SOCKET + len(sockets))
 
     def begin() -> int:
         # Out of the way of the numbers that the sockets get.
-        above = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, passed.stop) for each in (waiting, output, *sockets)]
-        for number, socket in zip(passed, above[2:], strict=True):
+        above = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, passed.stop) for each in (waiting, *outputs, *sockets)]
+        for number, socket in zip(passed, above[3:], strict=True):
             os.dup2(socket, number)
-        return _popen(program, who, command, environment, above[0], above[1], passed)
+        return _popen(program, who, command, environment, above[0], (above[1], above[2]), passed)
 
-    return _with_own_descriptors(begin) if sockets else _popen(program, who, command, environment, waiting, output)
+    return _with_own_descriptors(begin) if sockets else _popen(program, who, command, environment, waiting, outputs)
 
 
 def _with_own_descriptors(function: Callable[[], T]) -> T:
@@ -171,7 +185,7 @@ def _popen(
     command: Sequence[str],
     environment: dict[str, str],
     standard_input: int,
-    output: int,
+    outputs: tuple[int, int],
     passed: Sequence[int] = (),
 ) -> int:
     # Only where it is another's: to become somebody keeps Python from vfork(2), and fork(2) takes ten times as long.
@@ -180,8 +194,8 @@ def _popen(
         child = subprocess.Popen(
             command,
             stdin=standard_input,
-            stdout=output,
-            stderr=output,
+            stdout=outputs[0],
+            stderr=outputs[1],
             cwd=program.directory,
             env=environment,
             start_new_session=True,

@@ -228,15 +228,32 @@ def _logs(session: Session) -> tuple[list[ServiceLog], bool]:
     return list(dict.fromkeys(logs)), bool(names)
 
 
+def _always(supervisor: Supervisor, call: Call) -> bool:
+    return True
+
+
+def _never(supervisor: Supervisor, call: Call) -> bool:
+    return False
+
+
+def _if_the_action_does(supervisor: Supervisor, call: Call) -> bool:
+    service, name = call.parameters.get("service"), call.parameters.get("action")
+    # Whoever wants no answer need not stay for it.
+    if call.oneway or not isinstance(service, str) or service not in supervisor.graph.names:
+        return False
+    action = supervisor.find(service).service.action(str(name))
+    return action is not None and action.ends_with_caller
+
+
 @frozen
 class Method:
-    """A method; `streams` when it lives until the client leaves, so that the client's leaving ends it.
+    """A method, and whether a call of it is broken off when the client leaves.
 
     One that `waits` for nothing is answered by whoever read the call.
     """
 
     run: Callable[[Session], Awaitable[Parameters | Encoded]]
-    streams: bool = False
+    ends_with_caller: Callable[[Supervisor, Call], bool] = _never
     waits: bool = True
     needs_more: bool = False
 
@@ -245,7 +262,7 @@ METHODS = {
     f"{VARLINK}.GetInfo": Method(_get_info, waits=False),
     f"{VARLINK}.GetInterfaceDescription": Method(_get_interface_description, waits=False),
     f"{INTERFACE}.Status": Method(_status, waits=False),
-    f"{INTERFACE}.Perform": Method(_perform),
-    f"{INTERFACE}.Watch": Method(_watch, streams=True, needs_more=True),
-    f"{INTERFACE}.Log": Method(_log, streams=True),
+    f"{INTERFACE}.Perform": Method(_perform, _if_the_action_does),
+    f"{INTERFACE}.Watch": Method(_watch, _always, needs_more=True),
+    f"{INTERFACE}.Log": Method(_log, _always),
 }

@@ -99,7 +99,7 @@ class Runner:
     ) -> None:
         self.nursery = nursery
         self.service = service
-        self.host = ServiceHost(service.name, self._warn)
+        self.host = ServiceHost(service, self._warn, lambda: self.process)
         # The present process.
         self.attendance: Attendance | None = None
         # Wall-clock seconds.
