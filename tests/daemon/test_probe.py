@@ -89,6 +89,17 @@ async def test_nobody_listens_on_that_address(host: str, asked: str) -> None:
         assert await answer(TcpPort(asked, port), os.getpid()) == f"nothing listens on {shown}"
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+async def test_a_socket_for_ipv6_alone_does_not_serve_ipv4() -> None:
+    with listening("::") as server:
+        port = server.getsockname()[1]
+        assert await answer(TcpPort("127.0.0.1", port), os.getpid()) == f"nothing listens on 127.0.0.1:{port}"
+        for host in ("::1", "*"):
+            assert await answer(TcpPort(host, port), os.getpid()) is None
+        with socket.create_server(("0.0.0.0", port)):
+            assert await answer(TcpPort("127.0.0.1", port), os.getpid()) is None
+
+
 async def test_bound_is_not_listening() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))

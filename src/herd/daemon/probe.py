@@ -18,7 +18,7 @@ from herd.daemon.command import run_command
 from herd.daemon.files import opened_directory
 from herd.daemon.http_status import http_status
 from herd.daemon.identity import Identity
-from herd.daemon.listeners import described, holder, listeners, shown
+from herd.daemon.listeners import described, owners, shown, taking
 
 # Seconds between two attempts: the first, and what doubling comes to.
 FIRST_PAUSE = 0.01
@@ -81,12 +81,12 @@ class Prober:
 def _tcp_port(probe: TcpPort, pids: Callable[[], set[int]]) -> str | None:
     place = shown(probe.host, probe.port)
     try:
-        inodes = listeners(probe.host, probe.port)
+        inodes = taking(probe.host, probe.port)
     except OSError as error:
         return f"{probe.host} cannot be looked up: {error.strerror}"
     if not inodes:
         return f"nothing listens on {place}"
-    if holder(inodes, pids()) is None:
+    if not owners(inodes, pids()):
         return f"{described(inodes)} listens on {place}, none of its own"
     return None
 

@@ -22,10 +22,10 @@ from herd.daemon.controller import Controller
 from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity
 from herd.daemon.launch import launch, prepare
+from herd.daemon.listeners import listening
 from herd.daemon.log import ServiceLog
 from herd.daemon.process import Process, reap_orphans
 from herd.daemon.remembered import DisabledNames, mark_ready
-from herd.daemon.sockets import listening
 from herd.daemon.usage import usage
 
 
