@@ -17,6 +17,9 @@ from support import HERDD, PATIENCE, program, short_directory
 
 SURROUNDINGS = Surroundings(Path("/var/lib/herd"), Path("/run/herd-services"), "root", is_root=True)
 GOOD = "A" * 40
+NO_URL = "is no URL that can be asked; one is written http://HOST[:PORT]/PATH, or https://"
+NO_LIMIT = "is no limit; one is a number, SOFT:HARD or unlimited"
+TOO_SOFT = "is above the hard limit; write SOFT:HARD, the lower one first"
 
 
 def read(text: str) -> tuple[Service, ...]:
@@ -108,6 +111,14 @@ def test_every_mistake_at_once() -> None:
         ("requirement = [1]", "requirement[0]: 1 is not a text in quotes"),
         ('directory = "srv"', 'directory: "srv" is not an absolute path in quotes'),
         ('environment = "A=1"', 'environment: "A=1" is not a table in braces'),
+        ('ready = { http = "ftp://a/" }', f"ready.http: 'ftp://a/' {NO_URL}"),
+        ('ready = { http = "https://" }', f"ready.http: 'https://' {NO_URL}"),
+        ('health = { http = "http://a:b/" }', f"health.http: 'http://a:b/' {NO_URL}"),
+        ('resource-limits = {nofile = "20:10"}', f"resource-limits: the soft limit 20 of nofile {TOO_SOFT}"),
+        ('resource-limits = {core = "unlimited:0"}', f"resource-limits: the soft limit unlimited of core {TOO_SOFT}"),
+        ('resource-limits = {core = "1:"}', f"resource-limits: '' {NO_LIMIT}"),
+        ('resource-limits = {core = "-1"}', f"resource-limits: '-1' {NO_LIMIT}"),
+        (f'resource-limits = {{core = "{2**63}"}}', f"resource-limits: '{2**63}' {NO_LIMIT}"),
         ("environment = {A = 1}", "environment['A']: 1 is not a text in quotes"),
         ('documentation = ["a @ b"]', 'documentation: ["a @ b"] is not a text in quotes'),
     ],
@@ -194,6 +205,20 @@ def test_names_that_herd_itself_answers_to_are_taken() -> None:
         "cannot read [service.web] action: 'start' is what herd itself does; choose another name"
     ]
     assert {*VERBS, "log", "watch", "action", "list-actions"} == TAKEN_NAMES
+
+
+@pytest.mark.parametrize("name", ["courage", "NOFILE", "ofile"])
+def test_resource_limits_that_there_are_not(name: str) -> None:
+    (problem,) = problems(program("web", "x", resource_limits={name: "1"}))
+    assert problem.startswith(
+        f"cannot read [service.web] resource-limits: {name!r} is no resource limit; the limits are: "
+    )
+    assert ", core, cpu, " in problem
+
+
+def test_resource_limits_as_they_are_written() -> None:
+    (service,) = read(program("web", "x", resource_limits={"nofile": "1024:4096", "core": "0:unlimited", "cpu": "9"}))
+    assert service.program.resource_limits == {"nofile": (1024, 4096), "core": (0, None), "cpu": (9, 9)}
 
 
 def test_a_circle() -> None:
