@@ -128,12 +128,19 @@ def _log_parameters(request: Request) -> dict[str, Any]:
 def _watch(request: Request, path: str) -> int:
     if request.arguments:
         raise WrongUsage("cannot watch: it is used as: herd watch [SERVICE]; see: herd --help")
+    from herdctl.watching import line
+
+    terminal = Terminal(plain=request.json)
     service = None if request.service == "root" else request.service
+    told: dict[str, str] = {}
     for answer in client.calls(path, "Watch", {"service": service}):
+        facts = answer["service"]
         if request.json:
-            _print_json(answer["service"])
-        else:
-            print(f"{answer['service']['name']}: {answer['service']['status']}")
+            _print_json(facts)
+        # Much that changes is no news for people.
+        elif (text := line(facts)) != told.get(facts["name"]):
+            told[facts["name"]] = text
+            terminal.text(f"{text}\n")
         sys.stdout.flush()
     return 0
 

@@ -177,15 +177,17 @@ def _final(reply: Reply) -> Parameters:
 
 async def _watch(session: Session) -> Parameters:
     """Ends only with the client, or for one that falls far behind."""
-    supervisor, name = session.supervisor, session.parameter("service", str)
-    wanted = list(supervisor.controllers) if name is None else [supervisor.find(name).service.name]
+    supervisor, asked = session.supervisor, session.parameter("service", str)
+    wanted = None if asked is None else supervisor.find(asked).service.name
     async with supervisor.bulletin.watch() as changes:
-        for each in wanted:
-            await session.send({"service": facts(supervisor.snapshot(each))})
+        for name in list(supervisor.controllers) if wanted is None else [wanted]:
+            # One may be forgotten while the client takes its time.
+            if name in supervisor.controllers:
+                await session.send({"service": facts(supervisor.snapshot(name))})
         async for controller in changes:
             name = controller.service.name
-            # One that was forgotten meanwhile was seen to stop.
-            if name in wanted and supervisor.controllers.get(name) is controller:
+            # One that was forgotten meanwhile was seen to stop; others have come since.
+            if wanted in (None, name) and supervisor.controllers.get(name) is controller:
                 await session.send({"service": facts(supervisor.snapshot(name))})
     raise HerdError("cannot go on watching: too many changes were not read; watch again")
 
