@@ -10,6 +10,7 @@ under `peers` into the JSON file, in which tools/bench.py has left its own.
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import signal
 import sys
@@ -19,6 +20,9 @@ from typing import Any
 
 from attrs import Factory, define, frozen
 
+import herd
+import herd_services
+import herdctl
 import peer_measures as measures
 import proc
 from bench_theirs import python
@@ -116,6 +120,7 @@ def main() -> None:
     # Whoever interrupts: what was started is ended on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     become_subreaper()
+    _compile()
     wanted = [kind for kind in PEERS if kind.name in (OURS, *asked.peers)]
     scale = Scale([10], 2, rate=0.3, idle=2.0, log=20) if asked.quick else Scale(asked.counts, asked.runs)
     bench = Bench([kind for kind in wanted if not kind.missing()], scale)
@@ -127,6 +132,12 @@ def main() -> None:
             print(f"{kind.name} is not measured: {', '.join(missing)} not installed")
     before = json.loads(asked.json.read_text()) if asked.json.exists() else {}
     asked.json.write_text(json.dumps({**before, "peers": report(bench.results)}, indent=1) + "\n")
+
+
+def _compile() -> None:
+    """As pip leaves an installed package."""
+    for package in (herd, herd_services, herdctl):
+        compileall.compile_dir(str(Path(package.__file__ or "").parent), quiet=2)
 
 
 def _asked() -> argparse.Namespace:

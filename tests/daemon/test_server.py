@@ -163,7 +163,9 @@ async def test_a_reply_that_is_broken_off_does_not_garble_the_next(tmp_path: Pat
     call, replies = Call("a.b.C", {}), [encode_reply({"text": letter * 100_000}) for letter in "ab"]
     async with trio.SocketStream(ours) as stream, trio.SocketStream(theirs) as client:
         disabled = DisabledNames(tmp_path / "disabled.json")
-        connection = Connection(stream, Supervisor((), tuple, tmp_path, tmp_path, disabled, print), Factbook())
+        connection = Connection(
+            stream, Supervisor((), tuple, tmp_path, tmp_path, disabled, lambda lines: None), Factbook()
+        )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(connection._send, call, replies[0])
             await wait_all_tasks_blocked()

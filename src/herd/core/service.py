@@ -201,6 +201,11 @@ class Program:
     # The Debian package that brings the program, for whoever lacks it.
     package: str = ""
 
+    @property
+    def names_somebody(self) -> bool:
+        """Whether whom it runs as has to be looked up."""
+        return self.user is not None or self.group is not None or bool(self.supplementary_groups)
+
 
 @frozen
 class Health:

@@ -16,30 +16,34 @@ WATCHER_BUFFER = 4096
 
 
 class Bulletin:
-    """The own log and the watchers."""
+    """The own log and the watchers. `show` shows lines on standard error, and blocks where nobody reads them."""
 
-    def __init__(self, log: ServiceLog, say: Callable[[str], None]) -> None:
+    def __init__(self, log: ServiceLog, show: Callable[[Sequence[str]], None]) -> None:
         self.log = log
-        self._say = say
+        self._show = show
         self._watchers: set[trio.MemorySendChannel[Controller]] = set()
         # Lines, and events to set once all before them are written.
         self._send, self._receive = trio.open_memory_channel[str | trio.Event](float("inf"))
 
     async def run(self) -> None:
-        """Write the log until cancelled."""
-        async for line in self._receive:
-            lines, events = _sorted_out([line, *self._waiting()])
-            if lines:
-                await self.log.write([each.encode() for each in lines])
-            for event in events:
-                event.set()
+        """Write the log until cancelled; what was said until then is shown."""
+        try:
+            async for line in self._receive:
+                lines, events = _sorted_out([line, *self._waiting()])
+                if lines:
+                    with trio.CancelScope(shield=True):
+                        await self.log.write([each.encode() for each in lines])
+                        await trio.to_thread.run_sync(self._show, lines)
+                for event in events:
+                    event.set()
+        finally:
+            self._show(_sorted_out(self._waiting())[0])
 
     def _waiting(self) -> list[str | trio.Event]:
         return [self._receive.receive_nowait() for _ in range(self._receive.statistics().current_buffer_used)]
 
     def say(self, text: str) -> None:
         """One line in the log and on standard error."""
-        self._say(text)
         self._send.send_nowait(text)
 
     async def flush(self) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Container
+from collections.abc import Container, Set
 from contextlib import suppress
 
 MARK = "HERD_INVOCATION"
 
 
+# More than the bytes of a process's stat.
+_STAT = 4096
 # Seconds.
 _MOMENT = 0.01
 
@@ -21,7 +23,7 @@ class Census:
     Who asks says from when on it has to be: many services that end together need not look at every process each.
     """
 
-    def __init__(self, awaited: Container[int] = ()) -> None:
+    def __init__(self, awaited: Set[int] = frozenset()) -> None:
         self._awaited = awaited
         # When it began, how long it took, and what was found; replaced as one, for threads ask too.
         self._last: tuple[float, float, dict[int, list[int]]] = (-math.inf, 0.0, {})
@@ -30,11 +32,20 @@ class Census:
         """As they were at some moment after `since` (time.monotonic)."""
         began, _, children = self._last
         if began <= since:
-            began, children = time.monotonic(), {}
-            for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
-                if pid not in self._awaited and (parent := living_parent(pid)):
-                    children.setdefault(parent, []).append(pid)
+            began = time.monotonic()
+            children = self._look()
             self._last = began, time.monotonic() - began, children
+        return children
+
+    def _look(self) -> dict[int, list[int]]:
+        children: dict[int, list[int]] = {}
+        seen: set[int] = set()
+        # Until nobody is new: one may have ended unseen, and its child was not there at first.
+        while new := {int(entry) for entry in os.listdir("/proc") if entry.isdecimal()} - seen:
+            for pid in new - self._awaited:
+                if parent := living_parent(pid):
+                    children.setdefault(parent, []).append(pid)
+            seen |= new
         return children
 
     def recent(self) -> dict[int, list[int]]:
@@ -46,7 +57,7 @@ class Census:
 def living_parent(pid: int) -> int | None:
     """The parent of a process, 0 for one outside of our namespace; None for one that has ended."""
     # PID (COMMAND) STATE PARENT …, where the command may have anything in it.
-    words = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split(maxsplit=2)
+    words = _read(f"/proc/{pid}/stat", _STAT).rpartition(b")")[2].split(maxsplit=2)
     return int(words[1]) if words and words[0] not in (b"Z", b"X") else None
 
 
@@ -79,13 +90,17 @@ def marked(marks: Container[str]) -> dict[int, str]:
     return found
 
 
-def _read(path: str) -> bytes:
-    """A file of /proc; nothing of a process that has ended, or is not ours to read."""
+def _read(path: str, most: int | None = None) -> bytes:
+    """A file of /proc, in one go if it has no more than `most` bytes; nothing of a process that has ended, or is not
+    ours to read.
+    """
     parts = []
     # Without a file object, which would take half as long again, for every process there is.
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
+            if most:
+                return os.read(descriptor, most)
             while part := os.read(descriptor, 65536):
                 parts.append(part)
         finally:

@@ -5,12 +5,13 @@ SIGTERM and SIGINT stop every service in reverse order; a second one ends them a
 
 from __future__ import annotations
 
+import gc
 import os
 import pwd
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -50,6 +51,8 @@ def main(
     check: bool,
 ) -> None:
     """Start the services of the configuration and keep them running."""
+    # Modules stay: to look through them for garbage would stop everything for 10 milliseconds, again and again.
+    gc.freeze()
     paths = chosen_paths(config_file, socket, runtime_dir, state_dir, log_dir)
     try:
         read = partial(config.load, paths.config, surroundings(paths))
@@ -107,7 +110,7 @@ async def run(paths: Paths, read: Callable[[], tuple[Service, ...]]) -> dict[str
         os.setgroups([])
     become_subreaper()
     disabled = DisabledNames(paths.state_dir / "disabled.json")
-    supervisor = Supervisor(services, read, paths.log_dir, paths.processes_dir, disabled, _say)
+    supervisor = Supervisor(services, read, paths.log_dir, paths.processes_dir, disabled, _show)
     # Before anything starts: a signal from here on stops what there is.
     with (
         sole_daemon(paths.socket),
@@ -186,10 +189,11 @@ async def _heed_signals(stops: AsyncIterator[int], supervisor: Supervisor) -> No
             supervisor.end_asked.set()
 
 
-def _say(text: str) -> None:
+def _show(lines: Sequence[str]) -> None:
     # Where nobody reads, the log file still has it.
     with suppress(OSError):
-        click.echo(f"{stamp(time.time())} {text}", err=True)
+        sys.stderr.write("".join(f"{stamp(time.time())} {line}\n" for line in lines))
+        sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import trio
 
+from herd.daemon.census import living_parent
 from herd.daemon.files import opened_directory, read_guarded, remove_file
 
 MAX_SIZE = 64
@@ -37,7 +37,7 @@ async def main_pid(path: Path, belongs: Callable[[int], bool]) -> int:
         with _watched(path.parent) as changes:
             # The watch comes first, so no change is missed.
             pid = await trio.to_thread.run_sync(_read, path)
-            if pid is not None and _lives(pid) and belongs(pid):
+            if pid is not None and living_parent(pid) is not None and belongs(pid):
                 return pid
             await trio.lowlevel.wait_readable(changes)
 
@@ -49,13 +49,6 @@ def _read(path: Path) -> int | None:
         return None
     # No process has number 0, and no number more digits.
     return int(content) or None if content.isdigit() and len(content) < 10 else None
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 @contextmanager

@@ -75,6 +75,8 @@ class Process:
     _is_child: bool = True
     _signal: Signals | None = None
     _reaped: bool = False
+    # When wait() returned (time.monotonic).
+    _ended: float = -math.inf
     _members: dict[int, int] = field(factory=dict)
 
     @property
@@ -86,7 +88,7 @@ class Process:
         """How it ended, as soon as it has."""
         await trio.lowlevel.wait_readable(self._pidfd)
         _AWAITED.pids.discard(self.pid)
-        self._reaped = True
+        self._reaped, self._ended = True, time.monotonic()
         if not self._is_child:
             return Ending(None, None, time.time())
         # It has ended: this only collects it.
@@ -127,16 +129,17 @@ class Process:
 
     async def wait_cleared(self) -> None:
         """After wait(): return once no process of the service is left; newcomers get the last signal too."""
+        # A look for the signal, or for another service's end, may have been after this one's: it is looked at once.
+        since = self._ended
         while True:
-            # What is done meanwhile, other services' ends, shares one look at the processes.
-            asked = time.monotonic()
             await trio.lowlevel.checkpoint()
-            self._find(_CENSUS.children(asked))
+            self._find(_CENSUS.children(since))
             if not self._members:
                 return
             pid, descriptor = next(iter(self._members.items()))
             await trio.lowlevel.wait_readable(descriptor)
             os.close(self._members.pop(pid))
+            since = time.monotonic()
 
     async def adopt(self, pid: int) -> None:
         """Take a process of the service for its main one, once the one before was collected: wait() is then its.
@@ -176,7 +179,7 @@ class Process:
 
     def pids(self) -> set[int]:
         """Every living process of the service. Reads /proc: call it in a thread."""
-        found = members(self.pid, self.mark, Census().children(-math.inf))
+        found = members(self.pid, self.mark, _CENSUS.recent())
         return found if self._reaped else found | {self.pid}
 
     def has(self, pid: int) -> bool:

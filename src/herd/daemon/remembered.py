@@ -7,6 +7,7 @@ same one (pid, start time, boot, and the mark in its environment). All functions
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Iterable
@@ -44,6 +45,7 @@ def digest(program: Program) -> str:
     return sha256(repr(program).encode()).hexdigest()
 
 
+@functools.cache
 def boot_id() -> str:
     """This boot's own number (random(4))."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -60,11 +62,17 @@ def start_time(pid: int) -> int | None:
 
 
 def save(directory: Path, record: Record) -> None:
-    """Write the record, in place of the service's last one. Raises OSError."""
-    target = directory / f"{record.service}.json"
-    temporary = target.with_suffix(".new")
-    temporary.write_text(json.dumps(asdict(record)))
-    temporary.replace(target)
+    """Write the record, over the service's last one. Raises OSError.
+
+    By one write(2) of one line, which no KILL cuts in two; what a longer one before it leaves behind that line is not
+    read.
+    """
+    line = json.dumps(asdict(record, recurse=False)) + "\n"
+    descriptor = os.open(f"{directory}/{record.service}.json", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, line.encode())
+    finally:
+        os.close(descriptor)
 
 
 def mark_ready(directory: Path, service: str, pid: int) -> None:
@@ -87,7 +95,7 @@ def load(directory: Path) -> list[Record]:
 
 def _load(path: Path) -> Record:
     with path.open("rb") as file:
-        return Record(**json.loads(file.read(_MAX_RECORD)))
+        return Record(**json.loads(file.readline(_MAX_RECORD)))
 
 
 def forget(directory: Path, services: Iterable[str]) -> None:

@@ -6,27 +6,26 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import trio
-from attrs import evolve
 
 from herd.core import events
-from herd.core.errors import HerdError, NoSuchService, StartFailed
+from herd.core.errors import NoSuchService, StartFailed
 from herd.core.events import Stage, Status
 from herd.core.graph import Graph
-from herd.core.lifecycle import State
 from herd.core.service import Service
-from herd.core.status import Snapshot, Usage
+from herd.core.state import State
+from herd.core.status import Snapshot
 from herd.core.suggest import did_you_mean
+from herd.daemon import snapshots
 from herd.daemon.bulletin import Bulletin, announcement
 from herd.daemon.compressor import Compressor
 from herd.daemon.controller import Controller
+from herd.daemon.enabling import Enabling
 from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity
 from herd.daemon.launch import launch, prepare
-from herd.daemon.listeners import listening
 from herd.daemon.log import ServiceLog
 from herd.daemon.process import Process, reap_orphans
 from herd.daemon.remembered import DisabledNames, mark_ready
-from herd.daemon.usage import usage
 
 
 class Supervisor:
@@ -39,14 +38,14 @@ class Supervisor:
         log_dir: Path,
         processes_dir: Path,
         disabled: DisabledNames,
-        say: Callable[[str], None],
+        show: Callable[[Sequence[str]], None],
     ) -> None:
         # Reads the configuration; blocks. Raises ConfigurationError.
         self.read = read
         self.reloading = trio.Lock()
         self.graph = Graph.of(())
         self._compressor = Compressor()
-        self.bulletin = Bulletin(ServiceLog("root", log_dir, compressor=self._compressor), say)
+        self.bulletin = Bulletin(ServiceLog("root", log_dir, compressor=self._compressor), show)
         self.controllers: dict[str, Controller] = {}
         # herdd is to end; for an upgrade, without its services.
         self.end_asked = trio.Event()
@@ -55,9 +54,7 @@ class Supervisor:
         # The services whose processes an earlier herdd started.
         self.taken_over: set[str] = set()
         self._log_dir = log_dir
-        self._disabled = disabled
-        self._disabled_changed = trio.Event()
-        self._saving = trio.Lock()
+        self.enabling = Enabling(self.controllers, disabled, self.say)
         self._scopes: dict[str, trio.CancelScope] = {}
         self._nursery: trio.Nursery | None = None
         self.register(services)
@@ -70,7 +67,7 @@ class Supervisor:
                 self._own(name)
             nursery.start_soon(self.bulletin.run)
             nursery.start_soon(self._compressor.run)
-            nursery.start_soon(self._keep_disabled)
+            nursery.start_soon(self.enabling.run)
             task_status.started()
 
     # Who there is.
@@ -92,7 +89,7 @@ class Supervisor:
         for service in services:
             known = self.controllers.get(service.name)
             if known is None:
-                enabled = service.name not in self._disabled.names
+                enabled = self.enabling.is_enabled(service.name)
                 log = ServiceLog(service.name, self._log_dir, service.log, compressor=self._compressor)
                 self.controllers[service.name] = Controller(service, log, self, enabled=enabled)
                 self._own(service.name)
@@ -171,35 +168,6 @@ class Supervisor:
         for controller in self.controllers.values():
             controller.post(events.Hurry())
 
-    # Who may start.
-
-    async def set_enabled(self, name: str, *, enabled: bool) -> None:
-        """Enable or disable, for this herdd and those after it. Raises HerdError if that cannot be kept."""
-        await self.controllers[name].post(events.Enable() if enabled else events.Disable()).wait()
-        try:
-            await self._save_disabled()
-        except OSError as error:
-            word = "enabled" if enabled else "disabled"
-            raise HerdError(
-                f"cannot keep it beyond the end of herdd that {name} is {word}: {error.strerror}; make room"
-            ) from error
-
-    async def _save_disabled(self) -> None:
-        async with self._saving:
-            names = {name for name, controller in self.controllers.items() if not controller.state.enabled}
-            if names != self._disabled.names:
-                await trio.to_thread.run_sync(self._disabled.save, names)
-
-    async def _keep_disabled(self) -> None:
-        """Remember whom a crash loop disabled; whoever is asked remembers by itself."""
-        while True:
-            await self._disabled_changed.wait()
-            self._disabled_changed = trio.Event()
-            try:
-                await self._save_disabled()
-            except OSError as error:
-                self.say(f"cannot remember who is disabled: {error.strerror}; make room")
-
     # What controllers need (controller.Surroundings).
 
     async def start_requirements(self, name: str) -> None:
@@ -231,6 +199,9 @@ class Supervisor:
 
     async def prepare(self, service: Service) -> Identity:
         """Whom it runs as, and its directories and files in place. Raises OSError, NoIdentity."""
+        if not service.preparation and not service.program.names_somebody:
+            # Whoever runs herdd needs no looking up; a thread would take longer than all there is to do.
+            return prepare(service)
         return await trio.to_thread.run_sync(prepare, service)
 
     async def spawn(self, service: Service, who: Identity, extra: dict[str, str], sockets: Sequence[int]) -> Process:
@@ -263,10 +234,11 @@ class Supervisor:
     def changed(self, controller: Controller, before: State) -> None:
         """Log the change, tell the watchers, and start again whom only this one's absence kept from it."""
         self.bulletin.publish(controller)
-        # A main process that was collected may have hidden ended orphans behind it (see reap_orphans).
-        reap_orphans()
+        if controller.state.ending is not before.ending:
+            # The main process that was collected may have hidden ended orphans behind it (see reap_orphans).
+            reap_orphans()
         if controller.state.enabled is not before.enabled:
-            self._disabled_changed.set()
+            self.enabling.note_change()
         if controller.state.status is before.status:
             return
         self.say(announcement(controller))
@@ -301,32 +273,8 @@ class Supervisor:
 
     async def measured(self, name: str) -> Snapshot:
         """A service as it is now, with what its processes use and where they listen."""
-        process = self.controllers[name].runner.process
-        if process is None:
-            return self.snapshot(name)
-        used, addresses = await trio.to_thread.run_sync(_measure, process)
-        return evolve(self.snapshot(name), usage=used, listening=addresses)
+        return await snapshots.measured(self.controllers[name], self.graph.required_by(name))
 
     def snapshot(self, name: str) -> Snapshot:
         """A service as it is now."""
-        controller = self.controllers[name]
-        runner, due = controller.runner, controller.state.respawn_at
-        return Snapshot(
-            service=controller.service,
-            state=controller.state,
-            since=controller.since,
-            warnings=tuple(runner.host.warnings),
-            respawn_in=None if due is None else max(0.0, due - trio.current_time()),
-            dependents=self.graph.required_by(name),
-            stage=runner.stage,
-            health=None if runner.attendance is None else runner.attendance.health,
-            has_replacement=controller.replacement is not None,
-            next_run=runner.next_run,
-            lost_lines=controller.log.lost,
-            is_adopted=runner.is_adopted,
-        )
-
-
-def _measure(process: Process) -> tuple[Usage, tuple[str, ...]]:
-    pids = process.pids()
-    return usage(pids), listening(pids)
+        return snapshots.snapshot(self.controllers[name], self.graph.required_by(name))

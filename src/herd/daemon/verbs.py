@@ -21,10 +21,8 @@ from herd.core.suggest import did_you_mean
 from herd.daemon import access
 from herd.daemon.access import Peer
 from herd.daemon.controller import Controller
-from herd.daemon.pictures import analyze, graph
 from herd.daemon.reload import planned, reload
 from herd.daemon.supervisor import Supervisor
-from herd.daemon.why import why, why_all
 
 
 @frozen
@@ -84,6 +82,13 @@ async def _perform_action(controller: Controller, action: Action, peer: Peer, ar
 # The actions of every service.
 
 
+async def _why(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    # What only some callers need is read in when the first of them comes: herdd starts sooner and smaller.
+    from herd.daemon.why import why
+
+    return await why(supervisor, name, arguments)
+
+
 async def _start(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
     controller = supervisor.controllers[name]
     if controller.state.status is Status.RUNNING:
@@ -120,12 +125,12 @@ async def _status(supervisor: Supervisor, name: str, arguments: Sequence[str]) -
 
 
 async def _enable(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    await supervisor.set_enabled(name, enabled=True)
+    await supervisor.enabling.change(name, enabled=True)
     return Reply({"enabled": True}, f"Enabled service {name}.\n")
 
 
 async def _disable(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    await supervisor.set_enabled(name, enabled=False)
+    await supervisor.enabling.change(name, enabled=False)
     return Reply({"enabled": False}, f"Disabled service {name}.\n")
 
 
@@ -156,7 +161,7 @@ def _document(
 
 VERBS = {
     "status": Verb("Say how the service is; exit status 3 unless it is running.", _status),
-    "why": Verb("Say what led to how the service is, and what would mend it.", why),
+    "why": Verb("Say what led to how the service is, and what would mend it.", _why),
     "start": Verb("Start the service and what it requires.", _start, access=Access.CHANGE),
     "stop": Verb("Stop the service, first those that require it.", _stop, access=Access.CHANGE),
     "restart": Verb("Stop the service and start it and what had required it.", _restart, access=Access.CHANGE),
@@ -189,6 +194,24 @@ async def _root_start(supervisor: Supervisor, name: str, arguments: Sequence[str
     return Reply({"started": []}, "Service root is already running.\n")
 
 
+async def _why_all(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    from herd.daemon.why import why_all
+
+    return await why_all(supervisor, name, arguments)
+
+
+async def _graph(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    from herd.daemon.pictures import graph
+
+    return await graph(supervisor, name, arguments)
+
+
+async def _analyze(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+    from herd.daemon.pictures import analyze
+
+    return await analyze(supervisor, name, arguments)
+
+
 async def _reload(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
     for argument in arguments:
         if argument not in ("--dry-run", "--no-restart"):
@@ -217,7 +240,7 @@ async def _upgrade(supervisor: Supervisor, name: str, arguments: Sequence[str]) 
 
 ROOT = {
     "status": Verb("List all services by how they are.", _root_status),
-    "why": Verb("Say it of every service that is not as it should be.", why_all),
+    "why": Verb("Say it of every service that is not as it should be.", _why_all),
     "start": Verb("herdd runs already.", _root_start),
     "reload": Verb(
         "Read the configuration again and carry out what is new in it, restarting what changed; "
@@ -226,9 +249,9 @@ ROOT = {
         2,
         Access.CHANGE,
     ),
-    "graph": Verb("Print who requires whom, for Graphviz; on a terminal as a drawing.", graph),
+    "graph": Verb("Print who requires whom, for Graphviz; on a terminal as a drawing.", _graph),
     "analyze": Verb(
-        "Say how long the services took to start, and what the last one waited for; --svg draws it.", analyze, 1
+        "Say how long the services took to start, and what the last one waited for; --svg draws it.", _analyze, 1
     ),
     "upgrade": Verb("Execute herdd anew, in a new version perhaps; every service runs on.", _upgrade, 0, Access.CHANGE),
     "stop": Verb("Stop every service and end herdd.", _root_stop, access=Access.CHANGE),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from datetime import datetime, tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 _LOCAL = Path("/etc/localtime")
 
 
 def local_zone() -> tzinfo | None:
     """$TZ, where it names a zone, or /etc/localtime (localtime(5)); the present offset where neither can be read."""
+    # Only timers need the rules, and few herdds have a timer.
+    from zoneinfo import ZoneInfo
+
     name = os.environ.get("TZ", "").removeprefix(":")
     try:
         if name:
