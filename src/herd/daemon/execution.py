@@ -79,7 +79,8 @@ def execute(
     Without `errors` the output takes standard error too.
     """
     outputs = (output, output if errors is None else errors)
-    if not sockets and not program.resource_limits:
+    limited = {**limits.OPEN_FILES.for_programs(), **program.resource_limits}
+    if not sockets and not limited:
         return _popen(program, who, program.command, environment, subprocess.DEVNULL, outputs)
     _look_for(program, environment["PATH"])
     waiting, release = os.pipe2(os.O_CLOEXEC)
@@ -91,7 +92,7 @@ def execute(
     finally:
         os.close(waiting)
     try:
-        os.write(release, _wrapper(pid, program, who).encode() + b"\n")
+        os.write(release, _wrapper(pid, limited, who).encode() + b"\n")
     except BaseException:
         # The shell reads the end of file and ends; nobody else knows of it.
         os.close(release)
@@ -101,15 +102,15 @@ def execute(
     return pid
 
 
-def _wrapper(pid: int, program: Program, who: Identity) -> str:
+def _wrapper(pid: int, limited: limits.Limits, who: Identity) -> str:
     """Limit the waiting process; return the words to set before its command, if it has to do so itself."""
     try:
-        limits.apply(pid, program.resource_limits)
+        limits.apply(pid, limited)
     except PermissionError:
         if who.uid == os.geteuid():
             raise
         # In a container root often has no power over limits. The user itself may at least lower them.
-        return " ".join(("prlimit", *limits.options(program.resource_limits), "--"))
+        return " ".join(("prlimit", *limits.options(limited), "--"))
     return ""
 
 
