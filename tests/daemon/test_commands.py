@@ -16,15 +16,11 @@ from typing import Any
 
 import pytest
 
+from scripts import python
 from support import HERD, INTERFACE, PATIENCE, Daemon, Wire, herdd, lives, program, short_directory
 
 SLEEP = "exec sleep infinity"
-PYTHON = sys.executable
 is_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes users")
-
-
-def python(code: str) -> list[str]:
-    return [PYTHON, "-c", f"import os, signal, subprocess, sys, time\n{code}"]
 
 
 # No TERM can end it, nor its grandchild, which is in another session and holds both outputs: then it tells the FIFO of
@@ -174,7 +170,7 @@ def test_words_that_look_like_options_of_herd(daemon: Daemon) -> None:
 
 def test_a_word_that_no_program_can_be_given(daemon: Daemon) -> None:
     assert message(perform(daemon, "say", "x" * 200_000)).startswith(
-        f"cannot say web: {PYTHON}: Argument list too long; "
+        f"cannot say web: {sys.executable}: Argument list too long; "
     )
 
 

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from typing import Any
 
 import pytest
 
+from scripts import STUBBORN
 from support import HERDD, PATIENCE, Daemon, herdd, program
 
 COUNT = 1000
-STUBBORN = (
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(1e6)"
-)
 # Its children are in sessions of their own; one of them is an orphan.
 FORKING = (
     "setsid sleep infinity & setsid sleep infinity & setsid --fork sleep infinity; echo ready; exec sleep infinity"
 )
 BAD = {
     "crashing": program("crashing", ["/bin/false"], respawn_delay=0.01),
-    "stubborn": program("stubborn", [sys.executable, "-c", STUBBORN], ready={"line": "ready"}, grace_period=0.5),
+    "stubborn": program("stubborn", STUBBORN, ready={"line": "ready"}, grace_period=0.5),
     "forking": program("forking", FORKING, ready={"line": "ready"}),
     "flooding": program("flooding", ["/usr/bin/yes", "a line of a flood"]),
 }
