@@ -35,7 +35,7 @@ def test_a_one_shot_that_fails_keeps_what_requires_it_from_starting_and_can_be_t
         assert daemon.status("setup")["failing"]
         done = daemon.herd("start", "setup")
         assert done.returncode == 1
-        assert "its last output:\n  oops" in done.stderr
+        assert "the last output of setup:\n  oops" in done.stderr
         daemon.config.write_text(program("setup", "true", one_shot=True) + web)
         assert daemon.herd("reload", "root").returncode == 0
         daemon.until_status("web", "running")

@@ -78,7 +78,7 @@ def test_a_start_that_fails_shows_the_last_output(daemon: Daemon) -> None:
     found = daemon.herd("start", "broken")
     assert found.stderr == (
         "herd: cannot start broken: its program exited with 3 before it was ready; see: herd status broken\n"
-        "its last output:\n  oops\n"
+        "the last output of broken:\n  oops\n"
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from herd.core.errors import StartFailed
+from herd.core.errors import HerdError, StartFailed
 from herd.core.events import Ending, Status
 from herd.core.service import Program, Service
 from herd.core.state import State
@@ -94,7 +94,7 @@ class FakeSurroundings:
         self.statuses: list[Status] = []
         self.said: list[str] = []
         self.lost: list[bool] = []
-        self.requirement_error: StartFailed | None = None
+        self.requirement_error: HerdError | None = None
         self.prepare_error: Exception | None = None
         self.spawn_error: OSError | None = None
         # While it is not set, execution takes its time.

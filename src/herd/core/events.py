@@ -26,8 +26,9 @@ class Stage(Enum):
     EXECUTION = "execution"
     READINESS = "readiness"
     SETUP = "setup"
-    # Not a stage of one start: it started too often.
+    # Not stages of one start: it started too often; it must not start.
     RESPAWN = "respawn"
+    DISABLED = "disabled"
 
 
 @frozen
@@ -36,6 +37,17 @@ class Failure:
 
     stage: Stage
     reason: str
+    # Lines that bear it out, of the services that it requires.
+    notes: tuple[str, ...] = ()
+    # The reason says itself what to try.
+    has_remedy: bool = False
+
+    def sentence(self, name: str) -> str:
+        """What a user reads of the service of that name."""
+        remedy = f"; see: herd status {name}"
+        if self.stage in (Stage.RESPAWN, Stage.DISABLED):
+            remedy = f"; enable it with: herd enable {name}"
+        return f"cannot start {name}: {self.reason}{'' if self.has_remedy else remedy}"
 
 
 @frozen
@@ -154,6 +166,11 @@ class RequirementLost:
     returns: bool
 
 
+@frozen
+class RequirementBack:
+    """A requirement, perhaps of one that it requires, serves again."""
+
+
 Event = (
     Start
     | Adopt
@@ -169,10 +186,11 @@ Event = (
     | TimerFired
     | Unhealthy
     | RequirementLost
+    | RequirementBack
 )
 EVENTS: tuple[type[Event], ...] = (
     Start, Adopt, Stop, Hurry, Enable, Disable, Spawned, Ready, Failed, Exited, Cleared, TimerFired,
-    Unhealthy, RequirementLost,
+    Unhealthy, RequirementLost, RequirementBack,
 )  # fmt: skip
 
 
@@ -225,6 +243,13 @@ class AnswerStart:
 
 
 @frozen
+class RefuseStart:
+    """Tell whoever asked for this start, and nobody else, why there is none."""
+
+    failure: Failure
+
+
+@frozen
 class AnswerStop:
     """Tell those who wait for a stop."""
 
@@ -245,6 +270,7 @@ Effect = (
     | SetTimer
     | ClearTimer
     | AnswerStart
+    | RefuseStart
     | AnswerStop
     | LoseDependents
 )

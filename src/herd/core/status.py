@@ -64,11 +64,6 @@ class Snapshot:
         return self.state.status is Status.STOPPED and self.state.done
 
     @property
-    def respawns(self) -> int:
-        """How often it came back since the last stop that was asked for; the history is no longer than its limit."""
-        return max(self.state.attempts, len(self.state.respawn_history))
-
-    @property
     def problem(self) -> str | None:
         """Why it is not running, where nobody asked for that."""
         return self.state.failure.reason if self.state.failure else self.state.cause
@@ -131,7 +126,7 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
         "exitCode": ending.code if ending else None,
         "exitSignal": ending.signal if ending else None,
         "exitUSec": int(ending.at * 1e6) if ending else None,
-        "respawns": snapshot.respawns,
+        "respawns": state.respawned,
         "respawnInUSec": _microseconds(snapshot.respawn_in),
         "nextRunUSec": _microseconds(snapshot.next_run),
         "provision": list(service.provision),

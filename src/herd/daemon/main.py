@@ -22,7 +22,7 @@ import trio
 import herd
 from herd.core.errors import HerdError
 from herd.core.service import Service, Surroundings
-from herd.daemon import config, files
+from herd.daemon import config, files, orders
 from herd.daemon.limits import OPEN_FILES
 from herd.daemon.lines import stamp
 from herd.daemon.paths import Paths, default_paths
@@ -126,14 +126,14 @@ async def run(paths: Paths, read: Callable[[], tuple[Service, ...]]) -> dict[str
             nursery.start_soon(_heed_signals, stops, supervisor)
             nursery.start_soon(serve, control.listener, supervisor, supervisor.say)
             supervisor.say(f"herdd {herd.__version__} listens on {paths.socket}.")
-            supervisor.start_all()
+            orders.start_all(supervisor)
             await supervisor.end_asked.wait()
             successor = None
             if supervisor.is_upgrade:
                 supervisor.say("herdd is executed anew; every service runs on.")
                 successor = control.hand_over()
             else:
-                await supervisor.stop_all()
+                await orders.stop_all(supervisor)
                 supervisor.say("Every service has been stopped; herdd ends.")
             await supervisor.bulletin.flush()
             nursery.cancel_scope.cancel()
@@ -185,7 +185,7 @@ async def _heed_signals(stops: AsyncIterator[int], supervisor: Supervisor) -> No
     async for number in stops:
         if supervisor.end_asked.is_set():
             supervisor.say("Asked again: every process ends at once.")
-            supervisor.hurry()
+            orders.hurry(supervisor)
         else:
             supervisor.say(f"{signal.Signals(number).name}: every service is being stopped.")
             supervisor.end_asked.set()

@@ -14,7 +14,6 @@ from functools import partial
 from signal import SIGKILL, Signals
 
 import trio
-from attrs import define
 
 from herd.core import events
 from herd.core.errors import HerdError, StartFailed
@@ -28,20 +27,10 @@ from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity, NoIdentity
 from herd.daemon.log import ServiceLog
 from herd.daemon.means import Means
+from herd.daemon.moments import Start
 from herd.daemon.notify import NotifySocket
 from herd.daemon.occasions import Occasions
 from herd.daemon.process import Process
-
-
-@define
-class Start:
-    """The moments of one start (trio's clock): asked for, its requirements ready, executed, ready or failed."""
-
-    asked: float
-    began: float | None = None
-    executed: float | None = None
-    ready: float | None = None
-    failed: float | None = None
 
 
 class Runner:
@@ -138,6 +127,9 @@ class Runner:
                 # Broken off before it began, it asks nothing of its requirements.
                 await trio.lowlevel.checkpoint()
                 await procedure()
+            except StartFailed as error:
+                # Of what it requires: the sentence says already what to try.
+                self._fail(error.sentence, error.notes, has_remedy=True)
             except HerdError as error:
                 self._fail(error.message)
             except (OSError, NoIdentity) as error:
@@ -149,9 +141,9 @@ class Runner:
         self.occasions.next_run = None
         self._procedure_done.set()
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, reason: str, notes: tuple[str, ...] = (), *, has_remedy: bool = False) -> None:
         self._times.failed = trio.current_time()
-        self._post(events.Failed(Failure(self.stage or Stage.SETUP, reason)))
+        self._post(events.Failed(Failure(self.stage or Stage.SETUP, reason, notes, has_remedy)))
 
     async def _start(self) -> None:
         service, means = self.service, self._means
@@ -182,7 +174,7 @@ class Runner:
         service = self.service
         self.stage = Stage.REQUIREMENT
         if missing := self._means.missing_requirement(service.name):
-            raise StartFailed(f"it requires {missing}, which does not run any more")
+            raise HerdError(f"it requires {missing}, which does not run any more")
         if service.one_shot:
             await trio.sleep_forever()
         await self._settle(set_up=False)

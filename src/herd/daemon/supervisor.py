@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import trio
 
 from herd.core import events
 from herd.core.errors import NoSuchService, StartFailed
-from herd.core.events import Stage, Status
 from herd.core.graph import Graph
 from herd.core.service import Service
 from herd.core.state import State
@@ -56,6 +56,8 @@ class Supervisor:
         self.taken_over: set[str] = set()
         self._log_dir = log_dir
         self.enabling = Enabling(self.controllers, disabled, self.say)
+        # Who waits for which services to come up, and those that did.
+        self._arrivals: list[tuple[Collection[str], dict[str, Controller]]] = []
         self._scopes: dict[str, trio.CancelScope] = {}
         self._nursery: trio.Nursery | None = None
         self.register(services)
@@ -116,84 +118,27 @@ class Supervisor:
         controller.retire()
         self._scopes.pop(name).cancel()
 
-    # Starting and stopping.
-
-    def start_all(self) -> None:
-        """Ask every service that starts with herdd to start; each waits for what it requires."""
-        for name in self.graph.start_order():
-            if self.graph.services[name].auto_start:
-                self.controllers[name].post(events.Start(asked=False))
-
-    async def start(self, name: str) -> None:
-        """Start a service and what it requires. Raises StartFailed."""
-        await self.controllers[name].start()
-
-    async def stop(self, name: str) -> list[str]:
-        """Stop a service, those that require it first. Returns the names of those that had not been stopped."""
-        return await self.stop_several([name])
-
-    async def stop_several(self, names: Iterable[str]) -> list[str]:
-        """Stop services and all that require them, each once what requires it has stopped."""
-        wanted = {each for name in names for each in (name, *self.graph.dependents(name))}
-        active = [name for name in self.graph.stop_order() if name in wanted and self._is_active(name)]
-        stopped = {name: trio.Event() for name in wanted}
-
-        async def stop(controller: Controller, dependents: list[str]) -> None:
-            for dependent in dependents:
-                await stopped[dependent].wait()
-            await controller.stop()
-            stopped[controller.service.name].set()
-
-        async with trio.open_nursery() as nursery:
-            for name in wanted:
-                nursery.start_soon(stop, self.controllers[name], self.graph.dependents(name))
-        return active
-
-    def _is_active(self, name: str) -> bool:
-        return self.controllers[name].state.status is not Status.STOPPED
-
-    async def restart(self, name: str) -> list[str]:
-        """Stop, then start what had been running of the service and its dependents. Raises StartFailed."""
-        stopped = await self.stop(name)
-        await self.start(name)
-        # A transient one is gone.
-        again = [each for each in reversed(stopped) if each != name and each in self.controllers]
-        for each in again:
-            await self.start(each)
-        return [name, *again]
-
-    async def stop_all(self) -> None:
-        """Stop everything."""
-        await self.stop_several(list(self.controllers))
-
-    def hurry(self) -> None:
-        """End every process at once."""
-        for controller in self.controllers.values():
-            controller.post(events.Hurry())
-
     # What controllers need (controller.Surroundings).
 
     async def start_requirements(self, name: str) -> None:
         """Bring up what the service requires, side by side. Raises StartFailed."""
-        failures: list[str] = []
+        failures: dict[str, StartFailed] = {}
         asked = self.controllers[name].state.asked
 
         async def bring_up(need: str) -> None:
             controller = self.controllers[need]
             try:
                 # One that waits to respawn keeps its delay.
-                await (controller.settled() if controller.state.respawn_at else controller.start(asked=asked))
+                await controller.start(asked=asked and controller.state.respawn_at is None)
             except StartFailed as error:
-                failures.append(f"it requires {need}, and: {error.message}")
+                failures[need] = error
 
         async with trio.open_nursery() as nursery:
             for need in self.unserved(name):
                 nursery.start_soon(bring_up, need)
         if failures:
-            raise StartFailed("; ".join(failures))
-
-    def _serves(self, state: State) -> bool:
-        return state.status is Status.RUNNING or (state.status is Status.STOPPED and state.done)
+            sentence = "; ".join(f"it requires {need}, and: {error.sentence}" for need, error in failures.items())
+            raise StartFailed(sentence, tuple(note for error in failures.values() for note in error.notes))
 
     def missing_requirement(self, name: str) -> str | None:
         """A requirement whose process ended with the herdd before this one."""
@@ -245,8 +190,33 @@ class Supervisor:
         if controller.state.status is before.status:
             return
         self.say(announcement(controller))
-        if controller.state.status is Status.RUNNING or controller.state.done:
-            self._resume_dependents(controller.service.name)
+        if controller.state.serves and not before.serves:
+            self._arrived(controller)
+        # What it lacked may have come back while word of that loss was on its way.
+        if controller.state.awaits_requirement and self._has_all_it_needs(controller.service.name):
+            controller.post(events.RequirementBack())
+
+    @contextmanager
+    def arriving(self, names: Collection[str]) -> Iterator[dict[str, Controller]]:
+        """Those of these that come to serve meanwhile, in that order."""
+        arrivals = names, dict[str, Controller]()
+        self._arrivals.append(arrivals)
+        try:
+            yield arrivals[1]
+        finally:
+            self._arrivals.remove(arrivals)
+
+    def _arrived(self, controller: Controller) -> None:
+        name = controller.service.name
+        for names, came in self._arrivals:
+            if name in names:
+                came[name] = controller
+        for dependent in self.graph.dependents(name):
+            if self.controllers[dependent].state.awaits_requirement:
+                self.controllers[dependent].post(events.RequirementBack())
+
+    def _has_all_it_needs(self, name: str) -> bool:
+        return all(self.controllers[need].state.serves for need in self.graph.needs(name))
 
     def advanced(self, name: str) -> None:
         """Show the watchers that a start goes on."""
@@ -254,7 +224,7 @@ class Supervisor:
 
     def unserved(self, name: str) -> list[str]:
         """The requirements that a start of the service has to wait for."""
-        return [need for need in self.graph.requirements(name) if not self._serves(self.controllers[need].state)]
+        return [need for need in self.graph.requirements(name) if not self.controllers[need].state.serves]
 
     def stopped(self, controller: Controller) -> None:
         """A transient service that has stopped is forgotten."""
@@ -262,13 +232,6 @@ class Supervisor:
         if controller.service.transient and self.controllers.get(name) is controller:
             self.say(f"Service {name}, which is transient, is forgotten.")
             self.forget(name)
-
-    def _resume_dependents(self, name: str) -> None:
-        for dependent in self.graph.dependents(name):
-            state = self.controllers[dependent].state
-            waits = state.failure is not None and state.failure.stage is Stage.REQUIREMENT and not state.asked
-            if state.status is Status.STOPPED and waits:
-                self.controllers[dependent].post(events.Start(asked=False))
 
     def say(self, text: str) -> None:
         """One line in herdd's own log."""

@@ -18,7 +18,7 @@ from herd.core.plan import Plan
 from herd.core.service import Access, Action, Reply
 from herd.core.status import facts, overview
 from herd.core.suggest import did_you_mean
-from herd.daemon import access
+from herd.daemon import access, orders
 from herd.daemon.access import Peer
 from herd.daemon.controller import Controller
 from herd.daemon.reload import planned, reload
@@ -93,20 +93,22 @@ async def _start(supervisor: Supervisor, name: str, arguments: Sequence[str]) ->
     controller = supervisor.controllers[name]
     if controller.state.status is Status.RUNNING:
         return Reply({"started": []}, f"Service {name} is already running.\n")
-    await supervisor.start(name)
-    warnings = tuple(controller.host.warnings)
-    return Reply({"started": [name], "warnings": list(warnings)}, _said([name], "started"), warnings)
+    return _started(await orders.start(supervisor, name))
+
+
+def _started(controllers: Sequence[Controller]) -> Reply:
+    names = [each.service.name for each in controllers]
+    warnings = tuple(warning for each in controllers for warning in each.host.warnings)
+    return Reply({"started": names, "warnings": list(warnings)}, _said(names, "started"), warnings)
 
 
 async def _stop(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    stopped = await supervisor.stop(name)
+    stopped = await orders.stop(supervisor, [name])
     return Reply({"stopped": stopped}, _said(stopped, "stopped"))
 
 
 async def _restart(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    started = await supervisor.restart(name)
-    warnings = tuple(warning for each in started for warning in supervisor.controllers[each].host.warnings)
-    return Reply({"started": started, "warnings": list(warnings)}, _said(started, "started"), warnings)
+    return _started(await orders.restart(supervisor, name))
 
 
 def _said(names: Sequence[str], participle: str) -> str:
