@@ -14,6 +14,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from scripts import python
@@ -45,7 +46,7 @@ ACTIONS: dict[str, Any] = {
         "documentation": "Say where it runs.",
         "access": "read",
     },
-    "warn": {"command": ["sh", "-c", "echo done; echo careful >&2; echo; echo slowly >&2"]},
+    "warn": {"command": ["sh", "-c", "echo done; echo careful >&2; echo >&2; echo slowly >&2"]},
     "fail": {"command": ["sh", "-c", "echo begun; echo no room >&2; exit 3"]},
     "fail-silently": {"command": ["false"]},
     "fail-aloud": {"command": ["sh", "-c", "echo begun; kill -9 $$"]},
@@ -100,7 +101,7 @@ def test_what_it_prints_is_the_text(daemon: Daemon) -> None:
 
 def test_what_it_says_beside_is_a_warning_when_it_succeeds(daemon: Daemon) -> None:
     done = daemon.herd("warn", "web")
-    assert (done.returncode, done.stdout) == (0, "done\n\n")
+    assert (done.returncode, done.stdout) == (0, "done\n")
     assert done.stderr == "herd: warning: careful\nherd: warning: slowly\n"
 
 
@@ -243,9 +244,20 @@ def test_a_service_without_a_process_has_no_main_pid() -> None:
 # Nothing is left.
 
 
+def line(fifo: Path) -> str:
+    """What is written there, once it is."""
+    # For both, lest it wait for a writer for ever.
+    descriptor = os.open(fifo, os.O_RDWR)
+    try:
+        assert select.select([descriptor], [], [], PATIENCE)[0]
+        return os.read(descriptor, 1000).decode()
+    finally:
+        os.close(descriptor)
+
+
 def told(fifo: Path) -> list[int]:
     """The numbers of the processes that have said there that they are ready."""
-    return [int(word) for word in fifo.read_text().split()]
+    return [int(word) for word in line(fifo).split()]
 
 
 def asking(daemon: Daemon, action: str, fifo: Path) -> Wire:
@@ -301,7 +313,7 @@ def test_a_caller_that_wants_no_answer_need_not_stay(daemon: Daemon, fifo: Path)
     with daemon.wire() as wire:
         wire.send("Perform", action="ring", service="web", arguments=[str(fifo)], oneway=True)
     # Nobody writes there before it is opened: by then the caller has left.
-    assert fifo.read_text() == "rung\n"
+    assert line(fifo) == "rung\n"
 
 
 @pytest.mark.parametrize("how", ["stop", "upgrade"])
@@ -325,15 +337,21 @@ def test_one_goes_on_while_its_service_is_stopped(daemon: Daemon) -> None:
 
 
 def test_those_of_one_service_take_turns(daemon: Daemon, fifo: Path) -> None:
+    places = [fifo.with_name(str(number)) for number in range(8)]
     with ExitStack() as stack:
-        # Each waits for a reader of its own FIFO.
-        for number in range(8):
-            os.mkfifo(fifo.with_name(str(number)))
-            stack.enter_context(asking(daemon, "ring", fifo.with_name(str(number))))
-        ninth = stack.enter_context(asking(daemon, "ring", fifo))
-        for number in range(8):
-            assert fifo.with_name(str(number)).read_text() == "rung\n"
-        assert fifo.read_text() == "rung\n"
+        for place in places:
+            os.mkfifo(place)
+        wires = [stack.enter_context(asking(daemon, "wait", place)) for place in places]
+        pids = [pid for place in places for pid in told(place)]
+        assert all(map(lives, pids))
+        before = psutil.Process(daemon.process.pid).children()
+        ninth = stack.enter_context(asking(daemon, "say", fifo))
+        for _ in range(20):
+            # A turn for herdd, in which it would begin.
+            daemon.call("Status")
+        assert psutil.Process(daemon.process.pid).children() == before
+        wires[0].socket.close()
         reply = ninth.receive()
         assert reply is not None
-        assert "error" not in reply
+        assert reply["parameters"]["text"] == f"{[str(fifo)]}\n"
+    wait_for_ends(pids)
