@@ -88,9 +88,9 @@ class ServiceHost:
     async def run(self, command: Sequence[str], *, timeout: float, limit: int) -> Output:
         """Run a command beside the program; those of one service that are too many at once wait for their turn."""
         assert self._who is not None
-        process = self._process()
-        extra = {} if process is None else {"MAINPID": str(process.pid)}
         async with self._at_once:
+            process = self._process()
+            extra = {} if process is None else {"MAINPID": str(process.pid)}
             try:
                 finished = await run_command(
                     self._name, self._program, self._who, command, extra, timeout=timeout, limit=limit
