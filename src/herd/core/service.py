@@ -173,6 +173,23 @@ class Host(Protocol):
         """Run blocking work outside the main loop."""
         ...
 
+    async def run(self, command: Sequence[str], *, timeout: float, limit: int) -> Output:
+        """Run a command as the service's program is run, with $MAINPID, to its end; nothing of it is left.
+
+        It is ended after `timeout` seconds, and when it has printed more than `limit` bytes.
+        """
+        ...
+
+
+@frozen
+class Output:
+    """What a command printed on standard output, and the last lines of its standard error."""
+
+    text: str
+    messages: tuple[str, ...] = ()
+    # Why it did not do what it is for, as the end of a sentence; None: it ended with 0.
+    failure: str | None = None
+
 
 @frozen
 class Reply:
@@ -211,6 +228,13 @@ class Invocation:
     caller: Caller
 
 
+# What no action of a service's may be called: what every service offers, what the command herd does by itself, and what
+# `herd doc` takes for words of its own.
+TAKEN_NAMES = frozenset(
+    {"status", "why", "start", "stop", "restart", "enable", "disable", "doc", "log", "watch", "action", "list-actions"}
+)
+
+
 @frozen
 class Action:
     """A verb of a service. `usage` is as core/arguments.py reads it: `CONTACT [ACCOUNT] [--reason TEXT]`."""
@@ -220,6 +244,8 @@ class Action:
     handler: Callable[[Host, Invocation], Awaitable[Reply]]
     usage: str = ""
     access: Access = Access.READ
+    # It is broken off when whoever asked for it leaves; others go on to their end, so that nothing is left half done.
+    ends_with_caller: bool = False
 
 
 @frozen

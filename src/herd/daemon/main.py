@@ -23,6 +23,7 @@ import herd
 from herd.core.errors import HerdError
 from herd.core.service import Service, Surroundings
 from herd.daemon import config, files, orders
+from herd.daemon.limits import OPEN_FILES
 from herd.daemon.lines import stamp
 from herd.daemon.paths import Paths, default_paths
 from herd.daemon.process import become_subreaper, reap_orphans
@@ -62,6 +63,7 @@ def main(
         successor = trio.run(run, paths, read)
         if successor is not None:
             # The same process, its children still ours: only the program is another.
+            OPEN_FILES.give_back()
             os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], successor)
     except HerdError as error:
         for line in error.message.splitlines():

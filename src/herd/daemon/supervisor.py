@@ -24,6 +24,7 @@ from herd.daemon.enabling import Enabling
 from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity
 from herd.daemon.launch import launch, prepare
+from herd.daemon.limits import OPEN_FILES
 from herd.daemon.log import ServiceLog
 from herd.daemon.process import Process, reap_orphans
 from herd.daemon.remembered import DisabledNames, mark_ready
@@ -95,6 +96,8 @@ class Supervisor:
         Those that are left out are still there: forget() them.
         """
         services = list(services)
+        if missing := OPEN_FILES.make_room(len(services)):
+            self.say(f"herdd may need {missing} open files more than it is allowed; raise its limit (LimitNOFILE=).")
         for service in services:
             known = self.controllers.get(service.name)
             if known is None:
