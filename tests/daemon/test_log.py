@@ -13,8 +13,9 @@ import trio.testing
 from trio.testing import wait_all_tasks_blocked
 
 from herd.daemon.follower import HELD, Follower
+from herd.daemon.intake import GLANCE
 from herd.daemon.lines import MAX_LINE, stamp
-from herd.daemon.log import GLANCE, LINGER, ServiceLog, following
+from herd.daemon.log import LINGER, ServiceLog, following
 
 STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d ")
 

@@ -38,7 +38,7 @@ def readable(data: bytes) -> str:
 
 
 class Block(NamedTuple):
-    """Whole lines that came at one moment: the stamp, a space; the lines, each with its newline."""
+    """Whole lines that came at one moment: the stamp, a space, or nothing at all; the lines, each with its newline."""
 
     prefix: bytes
     body: bytes
@@ -50,6 +50,8 @@ class Block(NamedTuple):
 
     def buffers(self) -> list[bytes | memoryview]:
         """The stamped lines, in pieces for writev(2)."""
+        if not self.prefix:
+            return [self.body]
         stamped = self.body.replace(b"\n", b"\n" + self.prefix)
         # The last newline got a stamp too, of a line that is not there.
         return [self.prefix, memoryview(stamped)[: -len(self.prefix)]]
@@ -73,26 +75,31 @@ class Splitter:
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
-        self._size = 0
+        # Bytes of the unfinished line.
+        self.size = 0
 
     def feed(self, data: bytes) -> bytes:
         """The whole lines that `data` completes, each with its newline; empty where there is none."""
         end = data.rfind(b"\n") + 1
         if not end:
             self._hold(data)
-            return self.rest() if self._size > MAX_LINE else b""
+            return self.rest() if self.size > MAX_LINE else b""
         whole = b"".join((*self._parts, data[:end]))
-        self._parts, self._size = [], 0
+        self._parts, self.size = [], 0
         if end < len(data):
             self._hold(data[end:])
         return whole
 
+    def held(self) -> bytes:
+        """The unfinished line."""
+        return b"".join(self._parts)
+
     def rest(self) -> bytes:
         """The unfinished line with a newline, no longer waited for; empty where there is none."""
-        whole = b"".join((*self._parts, b"\n")) if self._size else b""
-        self._parts, self._size = [], 0
+        whole = b"".join((*self._parts, b"\n")) if self.size else b""
+        self._parts, self.size = [], 0
         return whole
 
     def _hold(self, data: bytes) -> None:
         self._parts.append(data)
-        self._size += len(data)
+        self.size += len(data)
