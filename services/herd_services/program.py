@@ -207,6 +207,8 @@ class ProgramConfiguration:
     # Absent: NAME.log among herdd's logs.
     log_file: Path | None = None
     log: bool = True
+    # Absent: as [log] has it.
+    log_time_stamps: bool | None = None
 
 
 def build(programs: Mapping[str, ProgramConfiguration], surroundings: Surroundings) -> tuple[Service, ...]:
@@ -275,6 +277,7 @@ def _service(name: str, read: ProgramConfiguration) -> Service:
         lazy=read.lazy,
         schedule=_schedule(read),
         log=read.log_file if read.log else False,
+        log_time_stamps=read.log_time_stamps,
         auto_start=read.auto_start,
     )
 
