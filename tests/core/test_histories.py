@@ -1,5 +1,5 @@
 """The lives of several services over random histories of requests, ends, time-outs and clock, in a model of the daemon
-(support/model.py). Whatever happens: there are never two processes of a service, none starts before what it requires,
+(support/model). Whatever happens: there are never two processes of a service, none starts before what it requires,
 while it is disabled or beyond the limit of respawns, nothing impossible comes, and every request is answered once.
 
 HERD_HISTORIES=10000 plays so many, and others every time.
@@ -27,9 +27,10 @@ from hypothesis.stateful import (
 from herd.core import events
 from herd.core import lifecycle as life
 from herd.core.events import Stage, Status
-from herd.core.lifecycle import Policy
 from herd.core.respawn import Respawn
-from model import Daemon, FakeProcess, Keeper, Kind, Place
+from herd.core.state import Policy
+from model.daemon import Daemon, Kind
+from model.keeper import FakeProcess, Keeper, Place
 
 LIMITED = Respawn(delay=1, factor=2, ceiling=3, times=2, window=60, reset_after=50)
 POLICIES = [

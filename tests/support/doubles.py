@@ -17,8 +17,8 @@ from trio.testing import wait_all_tasks_blocked
 
 from herd.core.errors import StartFailed
 from herd.core.events import Ending, Status
-from herd.core.lifecycle import State
 from herd.core.service import Program, Service
+from herd.core.state import State
 from herd.daemon.controller import Controller
 from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity

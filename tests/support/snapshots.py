@@ -7,8 +7,8 @@ from typing import Any
 from attrs import evolve
 
 from herd.core.events import Status
-from herd.core.lifecycle import State
 from herd.core.service import Health, Program, Service
+from herd.core.state import State
 from herd.core.status import Snapshot
 
 NOW = 1_800_000_000.0

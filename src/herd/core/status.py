@@ -12,8 +12,8 @@ from typing import Any
 from attrs import frozen
 
 from herd.core.events import Stage, Status
-from herd.core.lifecycle import State
 from herd.core.service import Service
+from herd.core.state import State
 
 
 @frozen

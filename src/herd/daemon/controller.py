@@ -14,16 +14,17 @@ from typing import Protocol
 import trio
 
 from herd.core import events
-from herd.core import lifecycle as life
 from herd.core.errors import StartFailed
 from herd.core.events import Event, Failure, Stage, Status
-from herd.core.lifecycle import State
+from herd.core.lifecycle import step
 from herd.core.service import Service
+from herd.core.state import Impossible, Policy, State
 from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity
 from herd.daemon.log import ServiceLog
+from herd.daemon.means import Means
 from herd.daemon.process import Process
-from herd.daemon.runner import Means, Runner
+from herd.daemon.runner import Runner
 
 _STAGES_WITH_OUTPUT = (Stage.READINESS, Stage.SETUP, Stage.RESPAWN)
 
@@ -71,7 +72,7 @@ class Controller:
         self.service = service
         self.replacement = None
         self.log.settle(service.log, time_stamps=service.log_time_stamps)
-        self._policy = life.Policy(
+        self._policy = Policy(
             service.respawn,
             service.start_timeout,
             service.grace_period,
@@ -167,8 +168,8 @@ class Controller:
                 self._take(self.replacement)
         before = self.state
         try:
-            self.state, effects = life.step(before, event, self._policy, trio.current_time())
-        except life.Impossible as fault:
+            self.state, effects = step(before, event, self._policy, trio.current_time())
+        except Impossible as fault:
             # A fault of ours: the service keeps its state, and the log says what to report.
             self._around.say(f"{self.service.name}: internal fault: {fault}")
             return
@@ -180,7 +181,7 @@ class Controller:
         for effect in effects:
             await self._perform(effect)
         if self.state.status is Status.STOPPED and self.state.respawn_at is None:
-            await self.runner.release()
+            await self.runner.occasions.release()
         if self.state.status is Status.STOPPED and before.status is not Status.STOPPED:
             self._around.stopped(self)
 

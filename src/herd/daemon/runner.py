@@ -7,14 +7,11 @@ left.
 
 from __future__ import annotations
 
-import socket
-import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from functools import partial
 from signal import SIGKILL, Signals
-from typing import Protocol
 
 import trio
 from attrs import define
@@ -23,56 +20,17 @@ from herd.core import events
 from herd.core.errors import HerdError, StartFailed
 from herd.core.events import Event, Failure, Stage
 from herd.core.readiness import Notification, PidFile
-from herd.core.schedule import Schedule
 from herd.core.service import Service
 from herd.daemon import pidfile
-from herd.daemon.activation import activation_environment, open_sockets, remove_socket_files, wait_for_connection
+from herd.daemon.activation import activation_environment
 from herd.daemon.attendance import OUTPUT_LINES, Attendance
 from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity, NoIdentity
 from herd.daemon.log import ServiceLog
+from herd.daemon.means import Means
 from herd.daemon.notify import NotifySocket
+from herd.daemon.occasions import Occasions
 from herd.daemon.process import Process
-from herd.daemon.zone import now
-
-# A clock that is set meanwhile is noticed at the latest then. Seconds.
-_LONGEST_SLEEP = 3600.0
-
-
-class Means(Protocol):
-    """What a runner needs of the daemon around it; the supervisor gives it, tests give doubles."""
-
-    async def start_requirements(self, name: str) -> None:
-        """Start what the service requires. Raises StartFailed."""
-        ...
-
-    def missing_requirement(self, name: str) -> str | None:
-        """A requirement that neither runs nor is about to."""
-        ...
-
-    async def prepare(self, service: Service) -> Identity:
-        """Look up the user and carry out the preparation. Raises OSError, NoIdentity."""
-        ...
-
-    async def spawn(self, service: Service, who: Identity, extra: dict[str, str], sockets: Sequence[int]) -> Process:
-        """Execute the program. Raises OSError. Not cancelled: what it started is returned."""
-        ...
-
-    async def remember(self, service: Service, process: Process) -> None:
-        """Note the process for the herdd after this one: it is ready."""
-        ...
-
-    async def join_bus(self, service: Service, host: ServiceHost, task_status: trio.TaskStatus[None]) -> None:
-        """Keep the host on the service's bus until cancelled."""
-        ...
-
-    def advanced(self, name: str) -> None:
-        """The start of the service is at another stage."""
-        ...
-
-    def say(self, text: str) -> None:
-        """One line in herdd's own log."""
-        ...
 
 
 @define
@@ -102,8 +60,7 @@ class Runner:
         self.host = ServiceHost(service.name, self._warn)
         # The present process.
         self.attendance: Attendance | None = None
-        # Wall-clock seconds.
-        self.next_run: float | None = None
+        self.occasions = Occasions(service, lambda: means.advanced(service.name))
         self.is_adopted = False
         # The first start since herdd began, by its moments.
         self.first_start: Start | None = None
@@ -113,7 +70,6 @@ class Runner:
         self._means = means
         self._post = post
         self._who: Identity | None = None
-        self._sockets: list[socket.socket] = []
         self._times = Start(0.0)
         self._procedure: trio.CancelScope | None = None
         self._procedure_done = trio.Event()
@@ -190,7 +146,7 @@ class Runner:
                 # A definition's fault is its service's trouble, not herdd's.
                 self._fail(f"internal fault: {error!r}")
         self._procedure = None
-        self.next_run = None
+        self.occasions.next_run = None
         self._procedure_done.set()
 
     def _fail(self, reason: str) -> None:
@@ -205,7 +161,7 @@ class Runner:
         self.stage = Stage.PREPARATION
         self._who = await means.prepare(service)
         self.host.become(self._who)
-        await self._open_sockets()
+        await self.occasions.listen(self._who)
         if service.is_on_demand:
             self._be_ready()
             await self._run_on_demand()
@@ -233,22 +189,9 @@ class Runner:
         self._post(events.Ready())
         if service.is_on_demand:
             await attendance.cleared.wait()
-            await self._open_sockets()
-            await self._run_on_demand()
-
-    async def _open_sockets(self) -> None:
-        """Once for all runs until a stop, so that a respawn loses no connection."""
-        if self.service.endpoints and not self._sockets:
             assert self._who is not None
-            self._sockets = await trio.to_thread.run_sync(open_sockets, self.service.endpoints, self._who)
-
-    async def release(self) -> None:
-        """Listen no more: the service has stopped and does not come back by itself."""
-        if self._sockets:
-            for each in self._sockets:
-                each.close()
-            self._sockets = []
-            await trio.to_thread.run_sync(remove_socket_files, self.service.endpoints)
+            await self.occasions.listen(self._who)
+            await self._run_on_demand()
 
     async def _execute(self) -> Attendance:
         service, who = self.service, self._who
@@ -264,7 +207,7 @@ class Runner:
                 notices = stack.enter_context(NotifySocket(self._has))
                 extra |= notices.environment
             # spawn() cannot be cancelled half-way, and _attend() does not wait: no process is ever lost.
-            process = await self._means.spawn(service, who, extra, [each.fileno() for each in self._sockets])
+            process = await self._means.spawn(service, who, extra, self.occasions.descriptors)
             self._times.executed = trio.current_time()
             attendance = self._attend(process, notices)
             # The attendance closes it.
@@ -309,7 +252,7 @@ class Runner:
         """Execute the program whenever it is time, one run after the other, until cancelled."""
         self.stage = None
         while True:
-            await (self._until_due(self.service.schedule) if self.service.schedule else self._until_connected())
+            await self.occasions.next()
             try:
                 attendance = await self._execute()
             except Exception as error:
@@ -321,20 +264,6 @@ class Runner:
             else:
                 self.stage = None
                 await attendance.cleared.wait()
-
-    async def _until_due(self, schedule: Schedule) -> None:
-        due = schedule.next(await trio.to_thread.run_sync(now))
-        self.next_run = None if due is None else due.timestamp()
-        self._means.advanced(self.service.name)
-        if self.next_run is None:
-            # The last moment is over.
-            await trio.sleep_forever()
-        # Again and again, for the clock may be set meanwhile.
-        while (left := self.next_run - time.time()) > 0:  # noqa: ASYNC110
-            await trio.sleep(min(left, _LONGEST_SLEEP))
-
-    async def _until_connected(self) -> None:
-        await wait_for_connection(self._sockets)
 
     # Its end.
 

@@ -6,20 +6,21 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import trio
-from attrs import evolve
 
 from herd.core import events
-from herd.core.errors import HerdError, NoSuchService, StartFailed
+from herd.core.errors import NoSuchService, StartFailed
 from herd.core.events import Stage, Status
 from herd.core.graph import Graph
-from herd.core.lifecycle import State
 from herd.core.service import Service
-from herd.core.status import Snapshot, Usage
+from herd.core.state import State
+from herd.core.status import Snapshot
 from herd.core.suggest import did_you_mean
+from herd.daemon import snapshots
 from herd.daemon.bulletin import Bulletin, announcement
 from herd.daemon.compressor import Compressor
 from herd.daemon.config import Configuration
 from herd.daemon.controller import Controller
+from herd.daemon.enabling import Enabling
 from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity
 from herd.daemon.launch import launch, prepare
@@ -58,9 +59,7 @@ class Supervisor:
         # The services whose processes an earlier herdd started.
         self.taken_over: set[str] = set()
         self._log_dir = log_dir
-        self._disabled = disabled
-        self._disabled_changed = trio.Event()
-        self._saving = trio.Lock()
+        self.enabling = Enabling(self.controllers, disabled, self.say)
         self._scopes: dict[str, trio.CancelScope] = {}
         self._nursery: trio.Nursery | None = None
         self.register(configuration.services)
@@ -73,7 +72,7 @@ class Supervisor:
                 self._own(name)
             nursery.start_soon(self.bulletin.run)
             nursery.start_soon(self._compressor.run)
-            nursery.start_soon(self._keep_disabled)
+            nursery.start_soon(self.enabling.run)
             task_status.started()
 
     # Who there is.
@@ -95,7 +94,7 @@ class Supervisor:
         for service in services:
             known = self.controllers.get(service.name)
             if known is None:
-                enabled = service.name not in self._disabled.names
+                enabled = self.enabling.is_enabled(service.name)
                 self.controllers[service.name] = Controller(service, self._log(service), self, enabled=enabled)
                 self._own(service.name)
             elif service != (known.replacement or known.service):
@@ -190,35 +189,6 @@ class Supervisor:
         for controller in self.controllers.values():
             controller.post(events.Hurry())
 
-    # Who may start.
-
-    async def set_enabled(self, name: str, *, enabled: bool) -> None:
-        """Enable or disable, for this herdd and those after it. Raises HerdError if that cannot be kept."""
-        await self.controllers[name].post(events.Enable() if enabled else events.Disable()).wait()
-        try:
-            await self._save_disabled()
-        except OSError as error:
-            word = "enabled" if enabled else "disabled"
-            raise HerdError(
-                f"cannot keep it beyond the end of herdd that {name} is {word}: {error.strerror}; make room"
-            ) from error
-
-    async def _save_disabled(self) -> None:
-        async with self._saving:
-            names = {name for name, controller in self.controllers.items() if not controller.state.enabled}
-            if names != self._disabled.names:
-                await trio.to_thread.run_sync(self._disabled.save, names)
-
-    async def _keep_disabled(self) -> None:
-        """Remember whom a crash loop disabled; whoever is asked remembers by itself."""
-        while True:
-            await self._disabled_changed.wait()
-            self._disabled_changed = trio.Event()
-            try:
-                await self._save_disabled()
-            except OSError as error:
-                self.say(f"cannot remember who is disabled: {error.strerror}; make room")
-
     # What controllers need (controller.Surroundings).
 
     async def start_requirements(self, name: str) -> None:
@@ -289,7 +259,7 @@ class Supervisor:
             # The main process that was collected may have hidden ended orphans behind it (see reap_orphans).
             reap_orphans()
         if controller.state.enabled is not before.enabled:
-            self._disabled_changed.set()
+            self.enabling.note_change()
         if controller.state.status is before.status:
             return
         self.say(announcement(controller))
@@ -324,36 +294,8 @@ class Supervisor:
 
     async def measured(self, name: str) -> Snapshot:
         """A service as it is now, with what its processes use and where they listen."""
-        process = self.controllers[name].runner.process
-        if process is None:
-            return self.snapshot(name)
-        used, addresses = await trio.to_thread.run_sync(_measure, process)
-        return evolve(self.snapshot(name), usage=used, listening=addresses)
+        return await snapshots.measured(self.controllers[name], self.graph.required_by(name))
 
     def snapshot(self, name: str) -> Snapshot:
         """A service as it is now."""
-        controller = self.controllers[name]
-        runner, due = controller.runner, controller.state.respawn_at
-        return Snapshot(
-            service=controller.service,
-            state=controller.state,
-            since=controller.since,
-            warnings=tuple(runner.host.warnings),
-            respawn_in=None if due is None else max(0.0, due - trio.current_time()),
-            dependents=self.graph.required_by(name),
-            stage=runner.stage,
-            health=None if runner.attendance is None else runner.attendance.health,
-            has_replacement=controller.replacement is not None,
-            next_run=runner.next_run,
-            lost_lines=controller.log.lost,
-            is_adopted=runner.is_adopted,
-        )
-
-
-def _measure(process: Process) -> tuple[Usage, tuple[str, ...]]:
-    # Not before somebody asks: what reads processes takes its time to be read in.
-    from herd.daemon.sockets import listening
-    from herd.daemon.usage import usage
-
-    pids = process.pids()
-    return usage(pids), listening(pids)
+        return snapshots.snapshot(self.controllers[name], self.graph.required_by(name))

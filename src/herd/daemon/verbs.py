@@ -125,12 +125,12 @@ async def _status(supervisor: Supervisor, name: str, arguments: Sequence[str]) -
 
 
 async def _enable(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    await supervisor.set_enabled(name, enabled=True)
+    await supervisor.enabling.change(name, enabled=True)
     return Reply({"enabled": True}, f"Enabled service {name}.\n")
 
 
 async def _disable(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    await supervisor.set_enabled(name, enabled=False)
+    await supervisor.enabling.change(name, enabled=False)
     return Reply({"enabled": False}, f"Disabled service {name}.\n")
 
 

@@ -1,0 +1,1 @@
+"""A herdd without processes, files and time, for histories in any order: model.daemon."""
