@@ -84,6 +84,14 @@ def test_by_size_so_many_are_kept(tmp_path: Path, keep: int) -> None:
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}
 
 
+def test_a_block_larger_than_a_log_may_be_is_divided_between_lines(tmp_path: Path) -> None:
+    file = LogFile(tmp_path / "web.log", LogPolicy(size=400, keep=99))
+    file.append([Block(b"", b"%09d\n" * 100 % tuple(range(100)) + b"x" * 999 + b"\n" + b"y\n" * 3)])
+    sizes = [path.stat().st_size for _, path in reversed(rotation.rotated(file.path))]
+    assert (sizes, file.path.read_bytes()) == ([400, 400, 200, 1000], b"y\n" * 3)
+    assert content(file.path) == b"".join(b"%09d\n" % number for number in range(100)) + b"x" * 999 + b"\n" + b"y\n" * 3
+
+
 def test_by_the_age_of_the_first_line(tmp_path: Path) -> None:
     path = tmp_path / "web.log"
     LogFile(path, LogPolicy()).append([Block(b"2001-01-01T00:00:00.000+00:00 ", b"old\n")])
@@ -223,7 +231,7 @@ def test_what_a_crash_left_unfinished_is_removed_with_the_first_line(tmp_path: P
 
 
 def test_compression_can_be_broken_off(tmp_path: Path) -> None:
-    file = LogFile(tmp_path / "web.log", LogPolicy(size=1))
+    file = LogFile(tmp_path / "web.log", LogPolicy(size=700_000))
     file.append([numbered(20_000), numbered(1)])
     pieces = iter(range(2))
 

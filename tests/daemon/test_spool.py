@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -114,7 +115,7 @@ async def capture(log: ServiceLog, reading: int, *, is_over: bool) -> list[str]:
     """Take what lies in the pipe, until cancelled; what was seen."""
     seen: list[str] = []
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(log.capture, reading, seen.append, lambda: is_over)
+        nursery.start_soon(partial(log.capture, reading, seen.append, is_over=lambda: is_over))
         await wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
     return seen
@@ -157,7 +158,7 @@ async def test_a_program_that_closes_its_output_has_no_unfinished_line(tmp_path:
     os.write(writing, b"abc")
     os.close(writing)
     log = ServiceLog("web", tmp_path, spool=tmp_path / "web.output")
-    await log.capture(reading, lambda text: None, lambda: False)
+    await log.capture(reading, lambda text: None, is_over=lambda: False)
     os.close(reading)
     assert bodies(log.path) == [b"abc"]
 
@@ -168,7 +169,7 @@ async def test_a_flood_leaves_no_more_than_its_unfinished_line(tmp_path: Path, p
     await trio.to_thread.run_sync(os.write, writing, b"x")
     log = ServiceLog("web", tmp_path, spool=spool)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(log.capture, reading, lambda text: None, lambda: False)
+        nursery.start_soon(partial(log.capture, reading, lambda text: None, is_over=lambda: False))
         await wait_all_tasks_blocked()
         await trio.to_thread.run_sync(write_all, os.dup(writing), b"y" * 99 + b"\n" + (b"z" * 99 + b"\n") * 30_000)
         await trio.to_thread.run_sync(os.write, writing, b"end")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from signal import Signals
 
 import trio
@@ -119,7 +120,8 @@ class Attendance:
     async def _live(self, log: ServiceLog) -> None:
         process = self.process
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(log.capture, process.output, self._see, lambda: self._is_gone)
+            capture = partial(log.capture, waits=self._waits_for_line, is_over=lambda: self._is_gone)
+            nursery.start_soon(capture, process.output, self._see)
             ending = await process.wait()
             if isinstance(self._service.readiness, PidFile) and ending.code == 0 and await self._follow_fork():
                 ending = await process.wait()
@@ -150,6 +152,9 @@ class Attendance:
 
     def _may_be_main(self, pid: int) -> bool:
         return self.process.may_adopt(pid, self._uid)
+
+    def _waits_for_line(self) -> bool:
+        return isinstance(self._service.readiness, OutputLine) and not self._ready.is_set()
 
     def _see(self, text: str) -> None:
         """Take note of one or more lines of output."""

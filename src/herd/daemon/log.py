@@ -20,12 +20,12 @@ import trio
 
 from herd.daemon.compressor import Compressor
 from herd.daemon.follower import Follower
-from herd.daemon.intake import CHUNK, GLANCE, TURN, Intake
+from herd.daemon.intake import CHUNK, TURN, Intake
 from herd.daemon.lines import Block
 from herd.daemon.logfile import LogFile
 from herd.daemon.logpolicy import LogPolicy
 from herd.daemon.logread import ROOM, not_before, read_last
-from herd.daemon.recent import Recent
+from herd.daemon.recent import BYTES, Recent
 from herd.daemon.rotation import OpenFile
 from herd.daemon.spool import Spool
 
@@ -34,6 +34,8 @@ Arguments = TypeVarTuple("Arguments")
 
 # Seconds that lines may wait for others before they are written.
 LINGER = 0.05
+# What a thread reads in a turn if somebody wants to see it, and how many bytes of each part are shown if nobody does.
+_WATCHED_TURN, _END = 1024 * 1024, 4096
 # Threads for all logs together: floods and readers leave the others to those who start services.
 _WRITERS, _READERS = 4, 2
 
@@ -139,69 +141,78 @@ class ServiceLog:
         await self._flush()
 
     async def capture(
-        self, output: int, seen: Callable[[str], None], is_over: Callable[[], bool] = lambda: True
+        self,
+        output: int,
+        seen: Callable[[str], None],
+        *,
+        waits: Callable[[], bool] = lambda: True,
+        is_over: Callable[[], bool] = lambda: True,
     ) -> None:
         """Read `output` to its end; when cancelled, what is there is still taken.
 
-        `seen` is called with what came: the text of one or more whole lines, joined by newlines. When cancelled before
-        it `is_over` with the program, an unfinished line is left to the next herdd.
+        `seen` is called with what came: the text of one or more whole lines, joined by newlines; of a flood perhaps
+        only with the last ones, unless it `waits` for one. When cancelled before it `is_over` with the program, an
+        unfinished line is left to the next herdd.
         """
         self._intake = intake = Intake(output, Spool(self._spool) if self._spool and self._file else None)
         self._take(intake.resume())
         is_closed = False
         try:
-            while await self._turn(output, intake, seen):
+            while await self._turn(output, intake, seen, waits):
                 pass
             is_closed = True
         finally:
             # The end must not lose lines: what lies in the pipe and an unfinished last line.
             with trio.CancelScope(shield=True):
-                await self._drain(intake, seen)
+                await self._drain(intake, seen, waits)
                 self._take(intake.rest(is_over=is_closed or is_over()), seen)
                 await self._flush()
                 await self._in_thread(self._close, intake)
             self._intake = None
 
-    async def _turn(self, output: int, intake: Intake, seen: Callable[[str], None]) -> bool:
+    async def _turn(self, output: int, intake: Intake, seen: Callable[[str], None], waits: Callable[[], bool]) -> bool:
         """Take what there is, once there is something; False at the end."""
         with trio.CancelScope(deadline=self._due) as patience:
             await trio.lowlevel.wait_readable(output)
         if patience.cancelled_caught:
             await self._flush()
             return True
-        body, size = intake.glance()
-        self._take(body, seen)
-        if size == GLANCE:
-            await self._drain(intake, seen)
-        elif trio.current_time() >= self._due:
-            await self._flush()
-        return size > 0
+        if not intake.floods:
+            body, size = intake.glance()
+            self._take(body, seen)
+            if not intake.floods:
+                if trio.current_time() >= self._due:
+                    await self._flush()
+                return size > 0
+        await self._drain(intake, seen, waits)
+        return True
 
-    async def _drain(self, intake: Intake, seen: Callable[[str], None]) -> None:
+    async def _drain(self, intake: Intake, seen: Callable[[str], None], waits: Callable[[], bool]) -> None:
         """Read, write and show what lies in the pipe, as much as a turn allows."""
         # What was taken from the pipe is kept and shown, even if the end comes meanwhile.
         async with self._order:
             with trio.CancelScope(shield=True):
-                blocks = await self._in_thread(self._pump, intake, self._take_pending())
+                blocks = await self._in_thread(self._pump, intake, self._take_pending(), waits)
             for block in blocks:
                 self._show(block, seen)
 
-    def _pump(self, intake: Intake, pending: _Pending) -> list[Block]:
-        """The blocking part of _drain."""
+    def _pump(self, intake: Intake, pending: _Pending, waits: Callable[[], bool]) -> list[Block]:
+        """The blocking part of _drain; returns what is to be shown."""
         self._write(pending)
         blocks: list[Block] = []
-        left = TURN
-        while left > 0:
-            body, size = intake.gulp()
-            if body:
-                blocks.append(self._block(body))
-                self._append(blocks[-1:])
-            # Less than was asked for: the writer is slower than this.
-            left -= CHUNK if size == CHUNK else left
+        is_watched = bool(self._followers) or waits()
+        for _ in range((_WATCHED_TURN if is_watched else TURN) // CHUNK):
+            if body := intake.gulp():
+                block = self._block(body)
+                self._append([block])
+                # Where nobody looks at all of it, it need not be copied.
+                blocks = [*blocks, block.copy()] if is_watched else [block.end(_END if self._file else BYTES)]
+            if not intake.floods:
+                break
         intake.hold()
         return blocks
 
-    def _block(self, body: bytes) -> Block:
+    def _block(self, body: bytes | memoryview) -> Block:
         return Block.now(body) if self.has_stamps else Block(b"", body)
 
     def _show(self, block: Block, seen: Callable[[str], None] | None = None) -> None:

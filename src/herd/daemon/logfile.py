@@ -47,7 +47,8 @@ class LogFile:
         """Write the blocks in their order. What cannot be written is counted."""
         with self._lock:
             for block in blocks:
-                self._append(block)
+                for part in block.parts(self.policy.size):
+                    self._append(part)
 
     def open_all(self) -> list[OpenFile]:
         """Open every file: see rotation.open_all. None where the directory cannot be read."""
