@@ -60,9 +60,11 @@ class Bench:
                 self._ask(kind, count)
         with measures.flood(self.scale.log) as source:
             for kind in self.kinds:
-                self._tell(kind, 1, "log")
-                speed, lost = measures.log(kind, source)
-                self._note(kind, 1, log=[speed], lost=[lost])
+                for stamped in kind.stamps:
+                    self._tell(kind, 1, f"log {'with' if stamped else 'without'} time stamps")
+                    speed, wrong = measures.log(kind, source, stamped=stamped)
+                    found: dict[str, list[float]] = {"log" if stamped else "log_bare": [speed], "wrong": [wrong]}
+                    self._note(kind, 1, **found)
 
     def _live_and_die(self, kind: type[Peer], count: int) -> None:
         self._tell(kind, count, "start and stop")

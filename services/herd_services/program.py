@@ -229,6 +229,8 @@ class ProgramConfiguration:
     log_file: Path | None = None
     log: bool = True
     action: dict[str, ActionConfiguration] = field(factory=dict, validator=check_names)
+    # Absent: as [log] has it.
+    log_time_stamps: bool | None = None
 
 
 def build(programs: Mapping[str, ProgramConfiguration], surroundings: Surroundings) -> tuple[Service, ...]:
@@ -297,6 +299,7 @@ def _service(name: str, read: ProgramConfiguration) -> Service:
         lazy=read.lazy,
         schedule=_schedule(read),
         log=read.log_file if read.log else False,
+        log_time_stamps=read.log_time_stamps,
         auto_start=read.auto_start,
         actions=actions(name, read.action),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import tomllib
 from pathlib import Path
@@ -12,10 +13,13 @@ from herd.core.errors import ConfigurationError
 from herd.core.readiness import OutputLine
 from herd.core.service import TAKEN_NAMES, Access, Service, Surroundings
 from herd.daemon import config
+from herd.daemon.logpolicy import LogPolicy
 from herd.daemon.verbs import VERBS
 from support import HERDD, PATIENCE, program, short_directory
 
-SURROUNDINGS = Surroundings(Path("/var/lib/herd"), Path("/run/herd-services"), "root", is_root=True)
+SURROUNDINGS = Surroundings(
+    Path("/var/lib/herd"), Path("/run/herd-services"), Path("/var/log/herd"), "root", is_root=True
+)
 GOOD = "A" * 40
 NO_URL = "is no URL that can be asked; one is written http://HOST[:PORT]/PATH, or https://"
 NO_LIMIT = "is no limit; one is a number, SOFT:HARD or unlimited"
@@ -23,6 +27,10 @@ TOO_SOFT = "is above the hard limit; write SOFT:HARD, the lower one first"
 
 
 def read(text: str) -> tuple[Service, ...]:
+    return read_all(text).services
+
+
+def read_all(text: str) -> config.Configuration:
     return config.read(tomllib.loads(text), SURROUNDINGS, config.Installed())
 
 
@@ -125,6 +133,75 @@ def test_every_mistake_at_once() -> None:
 )
 def test_wrong_types(line: str, problem: str) -> None:
     assert problems(f'[service.web]\ncommand = ["x"]\n{line}') == [f"cannot read [service.web] {problem}"]
+
+
+def test_how_logs_are_kept() -> None:
+    assert read_all("").log == LogPolicy(size=10 * 1024**2, age=7 * 86400, keep=5, compress=True, time_stamps=True)
+    text = '[log]\nsize = "1GiB"\nage = "1d 12h"\nkeep = 0\ncompress = false\ntime-stamps = false'
+    assert read_all(text).log == LogPolicy(1024**3, 36 * 3600, 0, compress=False, time_stamps=False)
+    assert read_all('[log]\nsize = 4096\nage = "never"').log == LogPolicy(4096, math.inf)
+    assert read_all("[log]\nage = 90").log.age == 90
+    services = read(program("web", "x", log_time_stamps=False) + program("db", "x"))
+    assert [service.log_time_stamps for service in services] == [False, None]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (
+            'size = "10MB"',
+            "size: '10MB' is no size; write a number with KiB, MiB or GiB behind it, or a number of bytes",
+        ),
+        ("size = 1.5", "size: 1.5 is no size; one is a text such as '10MiB', or a whole number of bytes"),
+        ("size = true", "size: true is no size; one is a text such as '10MiB', or a whole number of bytes"),
+        ("size = 0", "size: it must be > 0: 0"),
+        ('age = "0s"', "age: '0s' is no duration to wait for; it is longer than nothing and at most 36525d"),
+        ("age = nan", "age: it must be > 0: nan"),
+        ("age = []", "age: [] is no age; one is a text such as '7d', 'never', or a number of seconds"),
+        ("keep = -1", "keep: it must be >= 0: -1"),
+        ("compress = 1", "compress: 1 is not true or false"),
+        ("sise = 1", "unknown key sise; did you mean size?"),
+    ],
+)
+def test_how_logs_cannot_be_kept(line: str, problem: str) -> None:
+    place = "cannot read [log]:" if problem.startswith("unknown") else "cannot read [log]"
+    assert problems(f"[log]\n{line}") == [f"{place} {problem}"]
+
+
+def test_the_table_of_logs_is_known_by_its_name() -> None:
+    assert problems("log = 3") == ["cannot read [log]: it is a table, written with a heading of its own"]
+    assert problems("[logs]") == ["cannot read [logs]: there is no such table; did you mean log?"]
+
+
+def test_no_two_logs_are_the_same_file(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    real, link = tmp_path / "real", tmp_path / "link"
+    tables = [
+        program("a", "x", log_file=f"{real}/a.log"),
+        program("b", "x", log_file=f"{link}/../link/a.log"),
+        program("c", "x", log_file=f"{real}/missing/../a.log.2"),
+        program("d", "x", log_file=f"{real}/a.log.7.gz"),
+        program("e", "x", log_file=f"{real}/a.log", log=False),
+        program("f", "x"),
+        program("g", "x", log_file="/var/log/herd/f.log"),
+        program("h", "x", log_file="/var/log/herd/./root.log"),
+        program("i", "x", log_file="/var/log/herd/root.log.1"),
+        program("j", "x", log_file=f"{real}/a.log.0"),
+        # Where that one's log is, nobody can tell.
+        program("k", "x", log_file="relative"),
+        program("l", "x", log_file="/var/log/herd/k.log"),
+    ]
+    assert sorted(problems("".join(tables))) == [
+        f"cannot keep the log of b in {real}/a.log: there is the log of a; choose another log-file",
+        f"cannot keep the log of c in {real}/a.log.2: there go older lines of the log of a; choose another log-file",
+        f"cannot keep the log of d in {real}/a.log.7.gz: there go older lines of the log of a; choose another log-file",
+        "cannot keep the log of g in /var/log/herd/f.log: there is the log of f; choose another log-file",
+        "cannot keep the log of h in /var/log/herd/root.log: there is herdd's own log, root; choose another log-file",
+        "cannot keep the log of i in /var/log/herd/root.log.1: "
+        "there go older lines of herdd's own log, root; choose another log-file",
+        'cannot read [service.k] log-file: "relative" is not an absolute path in quotes',
+    ]
 
 
 @pytest.mark.parametrize("text", ["service = 3", "service = []", "[service]\ncommand = ['x']", "[[service]]\na = 1"])

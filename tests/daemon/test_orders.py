@@ -17,6 +17,7 @@ from herd.core.events import Status
 from herd.core.service import Host, Program, Service
 from herd.daemon import orders
 from herd.daemon.access import Peer
+from herd.daemon.config import Configuration
 from herd.daemon.remembered import DisabledNames
 from herd.daemon.supervisor import Supervisor
 from herd.daemon.verbs import perform
@@ -39,9 +40,11 @@ def started(*names: str) -> str:
 @asynccontextmanager
 async def supervised(services: tuple[Service, ...], directory: Path) -> AsyncIterator[Supervisor]:
     """A supervisor without herdd around it, for definitions that herd.toml cannot say."""
-    disabled = DisabledNames(directory / "disabled.json")
+    configuration, disabled = Configuration(services), DisabledNames(directory / "disabled.json")
     ledger = directory / "ledger"
-    supervisor = Supervisor(services, lambda: services, directory, directory, disabled, ledger, lambda lines: None)
+    supervisor = Supervisor(
+        configuration, lambda: configuration, directory, directory, disabled, ledger, lambda lines: None
+    )
     async with trio.open_nursery() as nursery:
         await nursery.start(supervisor.run)
         yield supervisor

@@ -349,6 +349,8 @@ class Service:
     schedule: Schedule | None = None
     # False: its output is thrown away. None: LOG-DIR/NAME.log.
     log: Path | Literal[False] | None = None
+    # Whether its lines get time stamps there. None: as the configuration has it for all.
+    log_time_stamps: bool | None = None
     auto_start: bool = True
     actions: tuple[Action, ...] = ()
 
@@ -374,10 +376,11 @@ class Service:
 
 @frozen
 class Surroundings:
-    """Where a definition lives: directories for services' state and sockets, and who runs herdd."""
+    """Where a definition lives: directories for services' state, sockets and logs, and who runs herdd."""
 
     state_dir: Path
     services_dir: Path
+    log_dir: Path
     user: str
     is_root: bool
 

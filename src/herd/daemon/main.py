@@ -21,8 +21,9 @@ import trio
 
 import herd
 from herd.core.errors import HerdError
-from herd.core.service import Service, Surroundings
+from herd.core.service import Surroundings
 from herd.daemon import config, files, orders
+from herd.daemon.config import Configuration
 from herd.daemon.limits import OPEN_FILES
 from herd.daemon.lines import stamp
 from herd.daemon.paths import Paths, default_paths
@@ -58,7 +59,8 @@ def main(
     try:
         read = partial(config.load, paths.config, surroundings(paths))
         if check:
-            click.echo(f"{paths.config} is right: {', '.join(service.name for service in read()) or 'no service'}")
+            names = [service.name for service in read().services]
+            click.echo(f"{paths.config} is right: {', '.join(names) or 'no service'}")
             return
         successor = trio.run(run, paths, read)
         if successor is not None:
@@ -96,16 +98,16 @@ def surroundings(paths: Paths) -> Surroundings:
     user = str(uid)
     with suppress(KeyError):
         user = pwd.getpwuid(uid).pw_name
-    return Surroundings(paths.state_dir, paths.services_dir, user, is_root=uid == 0)
+    return Surroundings(paths.state_dir, paths.services_dir, paths.log_dir, user, is_root=uid == 0)
 
 
-async def run(paths: Paths, read: Callable[[], tuple[Service, ...]]) -> dict[str, str] | None:
+async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str] | None:
     """Be the daemon until told to stop, then None; the environment to execute herdd anew in, if that was asked for.
 
     Raises HerdError when it cannot begin.
     """
     # Nothing is touched before the configuration is right.
-    services = read()
+    configuration = read()
     _make_directories(paths)
     if os.geteuid() == 0:
         # Root needs no groups, and so none of them is there to be left to a service.
@@ -113,7 +115,7 @@ async def run(paths: Paths, read: Callable[[], tuple[Service, ...]]) -> dict[str
     become_subreaper()
     disabled = DisabledNames(paths.state_dir / "disabled.json")
     supervisor = Supervisor(
-        services, read, paths.log_dir, paths.processes_dir, disabled, paths.state_dir / "ledger.sqlite", _show
+        configuration, read, paths.log_dir, paths.processes_dir, disabled, paths.state_dir / "ledger.sqlite", _show
     )
     # Before anything starts: a signal from here on stops what there is.
     with (
