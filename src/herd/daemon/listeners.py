@@ -52,10 +52,12 @@ def listening(pids: Iterable[int]) -> tuple[str, ...]:
     found: set[Listener] = set()
     for pid in pids:
         with suppress(OSError):
+            # The tables take the kernel milliseconds, and most processes have no socket.
+            if not (own := _sockets(pid)):
+                continue
             namespace = os.readlink(f"/proc/{pid}/ns/net")
             if namespace not in tables:
                 tables[namespace] = listeners(pid)
-            own = _sockets(pid)
             found.update(each for each in tables[namespace] if each.inode in own)
     ordered = sorted(found, key=lambda each: (each.port is None, each.port or 0, each.name))
     return tuple(dict.fromkeys(each.name for each in ordered))
