@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import threading
 from contextlib import suppress
 
@@ -20,7 +21,9 @@ GLANCE = 64 * 1024
 _PIPE = 1024 * 1024
 # What is stamped and written at once, in a thread; and how much of that a thread does in a turn.
 CHUNK = 512 * 1024
-TURN = 4 * 1024 * 1024
+TURN = 8 * 1024 * 1024
+# Milliseconds for which a thread waits for more of a flood: to come back to it would cost two switches of threads.
+_MOMENT = 5
 _thread = threading.local()
 
 
@@ -39,8 +42,10 @@ class Intake:
         self._output = output
         self._spool = spool
         self._splitter = Splitter()
-        # The last look found as much as it could take.
+        # It writes faster than the main loop should read.
         self.floods = False
+        self._poll = select.poll()
+        self._poll.register(output, select.POLLIN)
         with suppress(OSError):
             fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, _PIPE)
 
@@ -60,25 +65,27 @@ class Intake:
         self.floods = len(data) == GLANCE
         return self._splitter.feed(data), len(data)
 
-    def gulp(self) -> bytes | memoryview:
-        """The whole lines of up to CHUNK bytes that lie in the pipe: good until this thread takes a gulp again. Blocks.
+    def gulp(self) -> tuple[bytes | memoryview, int]:
+        """The whole lines of up to CHUNK bytes that lie in the pipe, and how much was read. Blocks.
 
-        They are to be written at once; after the last ones comes hold().
+        They are good until this thread takes a gulp again, and are to be written at once; after the last comes hold().
         """
         buffer = _buffer()
         view, held = memoryview(buffer), self._splitter.held()
         end = start = len(held)
         buffer[:start] = held
+        if self.floods:
+            self._poll.poll(_MOMENT)
         with suppress(OSError):
             while end < start + CHUNK and (count := os.readv(self._output, [view[end : start + CHUNK]])):
                 end += count
-        self.floods = end == start + CHUNK
         whole = buffer.rfind(b"\n", 0, end) + 1
         # Only where nothing is whole the rest may be too long.
-        return self._splitter.hold(bytes(view[whole:end])) or view[:whole]
+        return self._splitter.hold(bytes(view[whole:end])) or view[:whole], end - start
 
-    def hold(self) -> None:
-        """Everything but the unfinished line is written. Blocks."""
+    def hold(self, taken: int) -> None:
+        """So much was taken in gulps, and all of it is written but the unfinished line. Blocks."""
+        self.floods = taken >= GLANCE
         if self._spool is not None:
             self._spool.keep(self._splitter.held())
 

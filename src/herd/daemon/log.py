@@ -204,15 +204,18 @@ class ServiceLog:
         self._write(pending)
         blocks: list[Block] = []
         is_watched = bool(self._followers) or waits()
+        taken = 0
         for _ in range((_WATCHED_TURN if is_watched else TURN) // CHUNK):
-            if body := intake.gulp():
+            body, size = intake.gulp()
+            taken += size
+            if body:
                 block = self._block(body)
                 self._append([block])
                 # Where nobody looks at all of it, it need not be copied.
-                blocks = [*blocks, block.copy()] if is_watched else [block.end(_END if self._file else BYTES)]
-            if not intake.floods:
+                blocks.append(block.copy() if is_watched else block.end(_END if self._file else BYTES))
+            if not size:
                 break
-        intake.hold()
+        intake.hold(taken)
         return blocks
 
     def _block(self, body: bytes | memoryview) -> Block:
