@@ -152,3 +152,44 @@ def restore(daemon: Daemon, fingerprint: str) -> None:
             await jami.set_details(account, details | {"Account.enable": "true"})
 
     ask(daemon, undo)
+
+
+def devices(daemon: Daemon) -> dict[str, str]:
+    """The device's id of every account, by fingerprint: another after each import."""
+
+    async def question(jami: Jami) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for account in await jami.account_ids():
+            owner = (await jami.details(account))[calls.USERNAME]
+            assert owner not in found, "two accounts with one fingerprint"
+            found[owner] = (await jami.volatile_details(account))["Account.deviceID"]
+        return found
+
+    return ask(daemon, question)
+
+
+def at_first_account(daemon: Daemon, begin: Callable[[], object], then: Callable[[], object]) -> None:
+    """Do something once jamid has begun to make an account, after what makes it do so; its bus has to be there."""
+
+    async def run() -> None:
+        async with (
+            connected(bus(daemon)) as connection,
+            connection.signals(calls.INTERFACE, "registrationStateChanged") as signals,
+        ):
+            begin()
+            await anext(signals)
+            then()
+
+    trio.run(run)
+
+
+def left_of_accounts(daemon: Daemon) -> list[str]:
+    """The names of accounts' directories in Jami's home."""
+    places = [daemon.state_dir / "jami" / name / "jami" for name in (".local/share", ".cache")]
+    found = {each.name for place in places if place.exists() for each in place.iterdir() if each.is_dir()}
+    return sorted(name for name in found if len(name) == 16)
+
+
+def secret_account(archive: Archive, password_file: Path, **keys: Any) -> dict[str, Any]:
+    """The table of an account whose archive is encrypted."""
+    return {"archive": archive.path, "archive_password_file": password_file, **keys}

@@ -153,12 +153,32 @@ class Host(Protocol):
         """A file's bytes. Raises OSError; a file of more than `limit` bytes is EFBIG."""
         ...
 
+    async def read_guarded(self, path: Path, limit: int) -> bytes:
+        """As read_file(), where the service's user may have laid links: they are refused."""
+        ...
+
+    async def is_private(self, path: Path) -> bool:
+        """Whether nobody but its owner, and root, may read the file. Raises OSError."""
+        ...
+
     async def write_file(self, path: Path, content: bytes, mode: int) -> None:
         """Write a file owned by the service's user, replacing what bears its name, following no link."""
         ...
 
     async def remove_file(self, path: Path) -> None:
         """Remove a file, following no link; one that is not there is no error."""
+        ...
+
+    async def names(self, directory: Path) -> list[str]:
+        """What is in a directory of the service's user, reached by no link of its; nothing if it is not there."""
+        ...
+
+    async def clear(self, what: Clear) -> None:
+        """Remove trees of the service's user, as before a start."""
+        ...
+
+    async def unbroken(self, procedure: Callable[[], Awaitable[T]]) -> T:
+        """Run a procedure to its end, even for a caller that is broken off meanwhile."""
         ...
 
     async def gather(self, procedures: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import trio
 
 from herd.core.errors import HerdError
-from herd.core.service import Bus, Ledger, Note, Output, Service
+from herd.core.service import Bus, Clear, Ledger, Note, Output, Service
 from herd.core.words import size
 from herd.daemon import files
 from herd.daemon.command import Finished, run_command
@@ -107,6 +107,14 @@ class ServiceHost:
         """A file's bytes, read in a thread."""
         return await trio.to_thread.run_sync(files.read_file, path, limit)
 
+    async def read_guarded(self, path: Path, limit: int) -> bytes:
+        """The same where the service's user may have laid links."""
+        return await trio.to_thread.run_sync(files.read_guarded, path, limit)
+
+    async def is_private(self, path: Path) -> bool:
+        """Whether the file's mode lets only its owner read it."""
+        return await trio.to_thread.run_sync(lambda: path.stat().st_mode & 0o044 == 0)
+
     async def write_file(self, path: Path, content: bytes, mode: int) -> None:
         """A file of the service's user, written in a thread."""
         assert self._who is not None
@@ -116,6 +124,20 @@ class ServiceHost:
         """Remove a file in a thread; done even by whoever is cancelled, for it may hold a secret."""
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(files.remove_file, path)
+
+    async def names(self, directory: Path) -> list[str]:
+        """The names in a directory, read in a thread."""
+        return await trio.to_thread.run_sync(files.names, directory)
+
+    async def clear(self, what: Clear) -> None:
+        """Remove trees in a thread."""
+        await trio.to_thread.run_sync(files.clear, what.directory, what.names)
+
+    async def unbroken(self, procedure: Callable[[], Awaitable[T]]) -> T:
+        """A procedure that whoever cancels its caller waits for."""
+        with trio.CancelScope(shield=True):
+            return await procedure()
+        raise AssertionError("nothing cancels it")
 
     async def within(self, seconds: float, procedure: Callable[[], Awaitable[T]]) -> T:
         """A procedure under a time limit. Raises TimeoutError."""
