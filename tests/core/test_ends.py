@@ -177,9 +177,37 @@ def test_a_start_for_a_dependent_does_not_go_round_the_delay_of_a_respawn() -> N
 
 @pytest.mark.parametrize("before", [(), (events.Spawned(7), events.Ready(), EXITED)])
 def test_every_stop_forgets_the_respawns(before: tuple[events.Event, ...]) -> None:
-    respawned = State(attempts=2, respawn_history=(1.0, 2.0))
+    respawned = State(attempts=2, respawn_history=(1.0, 2.0), respawned=2)
     state, _ = play(events.Start(asked=False), *before, events.Stop(), events.Cleared(), state=respawned)
+    assert (state.attempts, state.respawn_history, state.respawned) == (0, (), 0)
+
+
+def test_each_respawn_since_the_last_stop_is_counted_whatever_the_limit_and_the_delay_forget() -> None:
+    policy = Policy(respawn=Respawn(delay=0, times=2, window=0.5, reset_after=0))
+    state, _ = crashes(7, play(events.Start())[0], policy)
+    assert (state.respawned, state.attempts, len(state.respawn_history)) == (7, 1, 2)
+    state, _ = play(*GONE, events.Enable(), events.Start(), state=state, policy=policy)
+    assert state.respawned == 7
+
+
+@pytest.mark.parametrize("before", [GONE, (EXITED,)])
+def test_a_start_that_was_asked_for_forgets_the_respawns_before_all_is_cleared_and_after(
+    before: tuple[events.Event, ...],
+) -> None:
+    state, _ = crashes(2, play(events.Start())[0], POLICY)
+    state, _ = play(*STARTING[1:], events.Ready(), *before, events.Start(), state=state)
     assert (state.attempts, state.respawn_history) == (0, ())
+
+
+def test_whoever_comes_while_it_ends_waits_for_the_respawn() -> None:
+    waiting, effects = play(*RUNNING, EXITED, events.Start(asked=False), events.Cleared())
+    assert failures(effects) == []
+    assert failures(play(LATER, *STARTING[1:], events.Ready(), state=waiting)[1]) == [None]
+
+
+def test_whoever_waits_is_told_that_it_ended_too_often() -> None:
+    _, effects = crash(crashes(3, play(events.Start())[0], POLICY)[0])
+    assert [failure and failure.stage for failure in failures(effects)] == [Stage.RESPAWN]
 
 
 # Enabled and disabled.
@@ -188,7 +216,8 @@ def test_every_stop_forgets_the_respawns(before: tuple[events.Event, ...]) -> No
 @pytest.mark.parametrize("before", [(), (*RUNNING, events.Stop())])
 def test_a_disabled_service_does_not_start(before: tuple[events.Event, ...]) -> None:
     state, effects = play(*before, events.Disable(), events.Start())
-    assert [failure and failure.reason for failure in failures(effects)] == ["it is disabled; enable it first"]
+    assert [failure and failure.reason for failure in failures(effects)] == ["it is disabled"]
+    assert isinstance(effects[0], events.RefuseStart)
     assert play(events.Cleared(), state=state)[0].status is Status.STOPPED
     assert play(events.Cleared(), events.Enable(), events.Start(), state=state)[0].status is Status.STARTING
 
@@ -202,7 +231,25 @@ def test_disabling_ends_nothing_that_is_there(before: tuple[events.Event, ...]) 
 def test_disabling_takes_a_waiting_start_back() -> None:
     state, effects = play(*RUNNING, events.Stop(), events.Start(), events.Disable(), *GONE)
     assert state.status is Status.STOPPED
-    assert [failure is not None for failure in failures(effects)] == [True]
+    assert failures(effects) == [Failure(Stage.DISABLED, "it was disabled meanwhile")]
+
+
+def test_a_start_of_one_that_ended_too_often_is_told_that() -> None:
+    state, _ = crash(crashes(3, play(events.Start())[0], POLICY)[0])
+    assert failures(play(events.Start(), state=state)[1]) == [state.failure]
+
+
+@pytest.mark.parametrize(
+    ("failure", "remedy"),
+    [
+        (Failure(Stage.SETUP, "it broke"), "; see: herd status web"),
+        (Failure(Stage.REQUIREMENT, "it requires bus; see: herd status bus", has_remedy=True), ""),
+        (Failure(Stage.RESPAWN, "it ended too often"), "; enable it with: herd enable web"),
+        (Failure(Stage.DISABLED, "it is disabled"), "; enable it with: herd enable web"),
+    ],
+)
+def test_a_failure_is_told_with_what_to_try(failure: Failure, remedy: str) -> None:
+    assert failure.sentence("web") == f"cannot start web: {failure.reason}{remedy}"
 
 
 def test_enabling_takes_back_what_the_limit_said() -> None:

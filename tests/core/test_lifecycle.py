@@ -163,6 +163,10 @@ def test_a_second_stop_takes_a_waiting_start_back() -> None:
     assert play(*GONE, state=state)[0].status is Status.STOPPED
 
 
+def test_a_start_that_was_asked_for_stays_so_whoever_else_wants_it() -> None:
+    assert play(*RUNNING, events.Stop(), events.Start(), events.Start(asked=False), *GONE)[0].asked
+
+
 def test_a_second_stop_alone_answers_nobody_yet() -> None:
     assert play(*RUNNING, events.Stop(), events.Stop())[1] == []
 

@@ -4,6 +4,7 @@ on demand, what was adopted."""
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from herd.core import events
 from herd.core.events import Failure, Stage, Status, Timer
@@ -61,6 +62,71 @@ def test_a_start_after_a_lost_requirement_was_not_asked_for() -> None:
     state, _ = play(*RUNNING, events.RequirementLost("bus", returns=True), *GONE)
     assert not state.asked
     assert play(SAMPLES[events.Failed], events.Cleared(), state=state)[0].respawn_at is not None
+
+
+# Requirements that come back.
+
+NO_BUS = events.Failed(Failure(Stage.REQUIREMENT, "it requires bus"))
+GONE_FOR_GOOD = events.RequirementLost("bus", returns=False)
+BACK = events.RequirementBack()
+WAITING: dict[str, tuple[events.Event, ...]] = {
+    "a start failed that nobody asked for": (events.Start(asked=False), NO_BUS),
+    "it ran": (*RUNNING, GONE_FOR_GOOD),
+    "a start was broken off that nobody asked for": (events.Start(asked=False), GONE_FOR_GOOD),
+}
+
+
+@pytest.mark.parametrize("history", WAITING.values(), ids=WAITING)
+@pytest.mark.parametrize("over", [(BACK, events.Cleared()), (events.Cleared(), BACK)], ids=["stopping", "stopped"])
+def test_what_only_a_requirement_kept_down_starts_again_once_that_is_back(
+    history: tuple[events.Event, ...], over: tuple[events.Event, ...]
+) -> None:
+    state, effects = play(*history, *over)
+    assert (state.status, state.asked, events.BeginStart() in effects) == (Status.STARTING, False, True)
+    assert not state.awaits_requirement
+
+
+DOWN: dict[str, tuple[events.Event, ...]] = {
+    "whoever asked was told": (events.Start(), NO_BUS, events.Cleared()),
+    "whoever asked was told that it is lost": (events.Start(), GONE_FOR_GOOD, events.Cleared()),
+    "it failed by itself": (*STARTING, SAMPLES[events.Failed], events.Cleared()),
+    "it was stopped before": (*RUNNING, events.Stop(), GONE_FOR_GOOD, *GONE),
+    "it was stopped after": (*RUNNING, GONE_FOR_GOOD, *GONE, events.Stop()),
+    "it was stopped meanwhile": (*RUNNING, GONE_FOR_GOOD, events.Stop(), *GONE),
+    "it was hurried": (*RUNNING, GONE_FOR_GOOD, events.Hurry(), *GONE),
+    "it was disabled": (*RUNNING, GONE_FOR_GOOD, *GONE, events.Disable()),
+}
+
+
+@pytest.mark.parametrize("history", DOWN.values(), ids=DOWN)
+def test_what_is_down_for_another_reason_stays_so(history: tuple[events.Event, ...]) -> None:
+    state, _ = play(*history)
+    assert play(BACK, state=state) == (evolve(state, awaits_requirement=False), [])
+
+
+def test_enabling_starts_nothing_whose_requirement_came_back_before() -> None:
+    state, effects = play(*RUNNING, GONE_FOR_GOOD, *GONE, events.Disable(), BACK, events.Enable(), BACK)
+    assert (state.status, effects) == (Status.STOPPED, [])
+
+
+@pytest.mark.parametrize(
+    ("history", "wanted"),
+    [
+        ((), False),
+        (STARTING, True),
+        (RUNNING, True),
+        ((*RUNNING, events.Stop()), False),
+        ((*RUNNING, events.Stop(), events.Start()), True),
+        ((*RUNNING, EXITED), True),
+        ((*RUNNING, *GONE), True),
+        ((*RUNNING, *GONE, events.Disable()), False),
+        ((*RUNNING, GONE_FOR_GOOD, *GONE), True),
+        ((*RUNNING, GONE_FOR_GOOD, *GONE, events.Stop()), False),
+        ((*STARTING, SAMPLES[events.Failed], *GONE), False),
+    ],
+)
+def test_what_nobody_asked_to_stop_is_wanted(history: tuple[events.Event, ...], wanted: bool) -> None:
+    assert play(*history)[0].is_wanted is wanted
 
 
 # One-shots, what runs on demand, adoption.

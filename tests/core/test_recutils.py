@@ -8,7 +8,7 @@ import re
 import subprocess
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from herd.core import recutils
@@ -151,3 +151,24 @@ def test_the_text_of_a_field(value: str, text: str) -> None:
 def test_records_have_one_blank_line_between_them_and_none_around() -> None:
     assert recutils.records([]) == ""
     assert recutils.records([{"A": "1", "B": "2"}, {"A": "3"}]) == "A: 1\nB: 2\n\nA: 3\n"
+
+
+@given(st.lists(ANY_TEXT, min_size=1, max_size=5))
+@example(HOSTILE)
+def test_what_was_written_is_read(values: list[str]) -> None:
+    text = recutils.records({"Number": str(number), "Value": value} for number, value in enumerate(values))
+    read = [fields for _, fields in recutils.parse(text)]
+    assert read == [{"Number": str(number), "Value": as_written(value)} for number, value in enumerate(values)]
+
+
+def test_records_are_read_as_people_write_them() -> None:
+    text = "# a comment\n%rec: Ban\n%key: Id\n\n\nId: 1\nReason: one\n+ two\n# more\n+three\n \nId:2\nReason: a \\\nb\n"
+    assert recutils.parse(text) == [(6, {"Id": "1", "Reason": "one\ntwo\nthree"}), (12, {"Id": "2", "Reason": "a b"})]
+    assert recutils.parse("") == recutils.parse("\n\n# nothing\n") == []
+    assert recutils.parse("Id: 1\r\nReason: x\r\n") == [(1, {"Id": "1", "Reason": "x"})]
+
+
+@pytest.mark.parametrize(("text", "line"), [("Id: 1\nnothing", 2), ("+ 1", 1), ("1d: 1", 1), ("Id: 1\n\n+ x", 3)])
+def test_what_is_no_record_is_said_with_its_line(text: str, line: int) -> None:
+    with pytest.raises(ValueError, match=f"line {line} is no field"):
+        recutils.parse(text)

@@ -11,15 +11,19 @@ import pytest
 
 from herd.core.errors import ConfigurationError
 from herd.core.readiness import OutputLine
-from herd.core.service import Service, Surroundings
+from herd.core.service import TAKEN_NAMES, Access, Service, Surroundings
 from herd.daemon import config
 from herd.daemon.logpolicy import LogPolicy
+from herd.daemon.verbs import VERBS
 from support import HERDD, PATIENCE, program, short_directory
 
 SURROUNDINGS = Surroundings(
     Path("/var/lib/herd"), Path("/run/herd-services"), Path("/var/log/herd"), "root", is_root=True
 )
 GOOD = "A" * 40
+NO_URL = "is no URL that can be asked; one is written http://HOST[:PORT]/PATH, or https://"
+NO_LIMIT = "is no limit; one is a number, SOFT:HARD or unlimited"
+TOO_SOFT = "is above the hard limit; write SOFT:HARD, the lower one first"
 
 
 def read(text: str) -> tuple[Service, ...]:
@@ -115,6 +119,14 @@ def test_every_mistake_at_once() -> None:
         ("requirement = [1]", "requirement[0]: 1 is not a text in quotes"),
         ('directory = "srv"', 'directory: "srv" is not an absolute path in quotes'),
         ('environment = "A=1"', 'environment: "A=1" is not a table in braces'),
+        ('ready = { http = "ftp://a/" }', f"ready.http: 'ftp://a/' {NO_URL}"),
+        ('ready = { http = "https://" }', f"ready.http: 'https://' {NO_URL}"),
+        ('health = { http = "http://a:b/" }', f"health.http: 'http://a:b/' {NO_URL}"),
+        ('resource-limits = {nofile = "20:10"}', f"resource-limits: the soft limit 20 of nofile {TOO_SOFT}"),
+        ('resource-limits = {core = "unlimited:0"}', f"resource-limits: the soft limit unlimited of core {TOO_SOFT}"),
+        ('resource-limits = {core = "1:"}', f"resource-limits: '' {NO_LIMIT}"),
+        ('resource-limits = {core = "-1"}', f"resource-limits: '-1' {NO_LIMIT}"),
+        (f'resource-limits = {{core = "{2**63}"}}', f"resource-limits: '{2**63}' {NO_LIMIT}"),
         ("environment = {A = 1}", "environment['A']: 1 is not a text in quotes"),
         ('documentation = ["a @ b"]', 'documentation: ["a @ b"] is not a text in quotes'),
     ],
@@ -210,6 +222,80 @@ def test_keys_that_resemble_none_are_answered_with_those_there_are() -> None:
 def test_names_that_no_log_file_could_have(name: str) -> None:
     (problem,) = problems(f'[service."{name}"]\ncommand = ["x"]')
     assert "a name has letters, digits" in problem
+
+
+def test_actions_that_are_commands() -> None:
+    text = """
+        [service.web]
+        command = ["web"]
+        [service.web.action.reload]
+        command = ["kill", "-HUP"]
+        usage = "WHAT [WHY] [WHEN]"
+        access = "read"
+        timeout = 5
+        [service.web.action.rotate-2]
+        command = ["rotate"]
+        """
+    (service,) = read(text)
+    reload, rotate = service.actions
+    assert (reload.name, reload.usage, reload.access) == ("reload", "WHAT [WHY] [WHEN]", Access.READ)
+    assert (rotate.name, rotate.usage, rotate.access) == ("rotate-2", "", Access.CHANGE)
+    # A reload finds nothing new.
+    assert read(text) == (service,)
+    assert read(text.replace("-HUP", "-USR1")) != (service,)
+
+
+def test_every_mistake_in_actions_at_once() -> None:
+    text = """
+        [service.web]
+        command = ["web"]
+        [service.web.action.a]
+        command = []
+        usage = "[A] B"
+        access = "all"
+        timeout = 0
+        shell = true
+        [service.web.action.b]
+        documentation = "B."
+        """
+    assert sorted(problems(text)) == sorted(
+        f"cannot read [service.web] action{problem}"
+        for problem in (
+            "['a'].command: its length must be >= 1: 0",
+            "['a'].usage: '[A] B' is no usage; one is a word for each argument, optional ones last: CONTACT [ACCOUNT]",
+            "['a'].access: it must be in ['read', 'change'] (got 'all')",
+            "['a'].timeout: it must be > 0: 0.0",
+            "['a']: unknown key shell; the keys are: command, documentation, usage, access, timeout",
+            "['b'].command: this key is missing",
+        )
+    )
+
+
+@pytest.mark.parametrize("name", ["", "a b", "A", "a_b", "-f", "1", "a/b", "é"])
+def test_names_that_no_action_can_have(name: str) -> None:
+    (problem,) = problems(f'[service.web]\ncommand = ["x"]\n[service.web.action."{name}"]\ncommand = ["x"]')
+    assert problem.startswith(f"cannot read [service.web] action: {name!r} is no name; ")
+
+
+def test_names_that_herd_itself_answers_to_are_taken() -> None:
+    assert problems(program("web", "x", action={"reload": {"command": ["x"]}, "start": {"command": ["x"]}})) == [
+        "cannot read [service.web] action: 'start' is what herd itself does; choose another name"
+    ]
+    assert {*VERBS, "log", "watch", "action", "list-actions"} == TAKEN_NAMES
+
+
+@pytest.mark.parametrize("name", ["courage", "NOFILE", "ofile"])
+def test_resource_limits_that_there_are_not(name: str) -> None:
+    (problem,) = problems(program("web", "x", resource_limits={name: "1"}))
+    assert problem.startswith(
+        f"cannot read [service.web] resource-limits: {name!r} is no resource limit; the limits are: "
+    )
+    assert ", core, cpu, " in problem
+
+
+def test_resource_limits_as_they_are_written() -> None:
+    (service,) = read(program("web", "x", resource_limits={"nofile": "1024:4096", "core": "0:unlimited", "cpu": "9"}))
+    assert service.program.resource_limits == {"nofile": (1024, 4096), "core": (0, None), "cpu": (9, 9)}
 
 
 def test_a_circle() -> None:

@@ -79,7 +79,7 @@ async def test_an_exit_before_it_is_ready_fails_the_start_with_its_output(
     around.process.end(7)
     await wait_all_tasks_blocked()
     assert outcome[0].startswith("cannot start web: its program exited with 7 before it was ready")
-    assert outcome[0].endswith("its last output:\n  no such port")
+    assert outcome[0].endswith("the last output of web:\n  no such port")
     assert controller.state.failure is not None
     assert controller.state.failure.stage is Stage.READINESS
 
@@ -100,7 +100,7 @@ async def test_a_failed_setup_ends_what_was_started(nursery: trio.Nursery, autoj
 @pytest.mark.parametrize(
     ("attribute", "error", "stage", "reason"),
     [
-        ("requirement_error", StartFailed("it requires bus"), Stage.REQUIREMENT, "it requires bus"),
+        ("requirement_error", HerdError("it requires bus"), Stage.REQUIREMENT, "it requires bus"),
         ("prepare_error", NoIdentity("there is no user web"), Stage.PREPARATION, "there is no user web"),
         ("prepare_error", OSError(13, "Permission denied", "/srv"), Stage.PREPARATION, "/srv: Permission denied"),
         ("spawn_error", FileNotFoundError(2, "No such file", "/bin/web"), Stage.EXECUTION,
@@ -203,7 +203,7 @@ async def test_a_disabled_service_does_not_start(nursery: trio.Nursery, autojump
     around = FakeSurroundings()
     controller = await controlled(nursery, around)
     await controller.post(events.Disable()).wait()
-    with pytest.raises(StartFailed, match="it is disabled"):
+    with pytest.raises(StartFailed, match=r"^cannot start web: it is disabled; enable it with: herd enable web$"):
         await controller.start()
     await controller.post(events.Enable()).wait()
     await controller.start()

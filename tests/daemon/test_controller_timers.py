@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -119,7 +121,7 @@ async def test_a_stop_takes_a_respawn_back(nursery: trio.Nursery, autojump_clock
     around.process.end(1)
     await wait_all_tasks_blocked()
     assert controller.state.respawn_at == trio.current_time() + 1
-    waiting = await begin(nursery, controller.settled)
+    waiting = await begin(nursery, partial(controller.start, asked=False))
     await controller.stop()
     await trio.sleep(1000)
     assert len(around.processes) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scripts import QUITTING
 from support import herdd, program
 
 SLEEP = "exec sleep infinity"
@@ -34,7 +35,7 @@ def test_a_one_shot_that_fails_keeps_what_requires_it_from_starting_and_can_be_t
         assert daemon.status("setup")["failing"]
         done = daemon.herd("start", "setup")
         assert done.returncode == 1
-        assert "its last output:\n  oops" in done.stderr
+        assert "the last output of setup:\n  oops" in done.stderr
         daemon.config.write_text(program("setup", "true", one_shot=True) + web)
         assert daemon.herd("reload", "root").returncode == 0
         daemon.until_status("web", "running")
@@ -70,9 +71,8 @@ def test_a_transient_one_is_not_brought_back_by_a_restart() -> None:
 
 
 def test_a_service_is_stopped_by_the_signal_it_wants() -> None:
-    # Its child ignores QUIT, as those of a shell without job control do: it is killed after the grace period.
-    script = "trap 'echo quitting; exit 0' QUIT; trap '' TERM; echo ready; while :; do sleep 1000 & wait $!; done"
-    with herdd(program("web", script, stop_signal="QUIT", ready={"line": "ready"}, grace_period=0.2)) as daemon:
+    # Its child, which does not take QUIT, is killed after the grace period.
+    with herdd(program("web", QUITTING, stop_signal="QUIT", ready={"line": "ready"}, grace_period=0.2)) as daemon:
         daemon.until_status("web", "running")
         assert daemon.herd("stop", "web").returncode == 0
         assert "quitting" in daemon.log("web")

@@ -165,7 +165,9 @@ async def test_a_reply_that_is_broken_off_does_not_garble_the_next(tmp_path: Pat
     async with trio.SocketStream(ours) as stream, trio.SocketStream(theirs) as client:
         nothing, disabled = Configuration(()), DisabledNames(tmp_path / "disabled.json")
         connection = Connection(
-            stream, Supervisor(nothing, lambda: nothing, tmp_path, tmp_path, disabled, lambda lines: None), Factbook()
+            stream,
+            Supervisor(nothing, lambda: nothing, tmp_path, tmp_path, disabled, tmp_path / "ledger", lambda lines: None),
+            Factbook(),
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(connection._send, call, replies[0])

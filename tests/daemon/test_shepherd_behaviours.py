@@ -73,8 +73,9 @@ def test_a_disabled_service_keeps_what_requires_it_from_starting() -> None:
         assert daemon.herd("disable", "net").returncode == 0
         refused = daemon.herd("start", "web")
         assert (refused.returncode, refused.stdout) == (1, "")
-        assert refused.stderr.startswith(
-            "herd: cannot start web: it requires net, and: cannot start net: it is disabled"
+        assert refused.stderr == (
+            "herd: cannot start web: it requires net, and: cannot start net: it is disabled; "
+            "enable it with: herd enable net\n"
         )
         assert daemon.herd("enable", "net").returncode == 0
         assert daemon.herd("start", "web").returncode == 0

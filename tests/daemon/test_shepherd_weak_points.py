@@ -98,7 +98,7 @@ def test_a_start_of_a_disabled_service_says_so_and_its_remedy_is_one() -> None:
         assert daemon.herd("stop", "web").returncode == 0
         refused = daemon.herd("start", "web")
         assert (refused.returncode, refused.stdout) == (1, "")
-        assert refused.stderr == "herd: cannot start web: it is disabled; enable it first; see: herd status web\n"
+        assert refused.stderr == "herd: cannot start web: it is disabled; enable it with: herd enable web\n"
         (remedy,) = [line for line in daemon.herd("status", "web").stdout.splitlines() if "disabled" in line]
         assert remedy == "  It is disabled; enable it with: herd enable web"
         assert daemon.herd("enable", "web").returncode == 0
@@ -129,8 +129,9 @@ def test_the_first_start_says_what_every_later_one_says() -> None:
         for _ in range(3):
             said.append(daemon.herd("start", "web").stdout)
             said.append(daemon.herd("stop", "net").stdout)
-        started, stopped = "Service web has been started.\n", "Service {} has been stopped.\n"
-        assert said == [started, stopped.format("web") + stopped.format("net")] * 3
+        started = "Service net has been started.\nService web has been started.\n"
+        stopped = "Service web has been stopped.\nService net has been stopped.\n"
+        assert said == [started, stopped] * 3
 
 
 def has_respawned(times: int, facts: dict[str, Any]) -> bool:

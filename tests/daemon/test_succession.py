@@ -12,7 +12,7 @@ from support import Daemon, herdd, lives, program, short_directory
 
 SLEEP = "exec sleep infinity"
 TALKING = "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.02; done"
-PATIENT = "trap 'exit 0' TERM; echo ready; while :; do sleep 1000 & wait $!; done"
+PATIENT = "echo ready; exec sleep infinity"
 
 
 # One write: who has seen the line has read what comes after it.

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from scripts import STUBBORN
 from support import Daemon, herdd, program, short_directory
 
 SLEEP = "exec sleep infinity"
 # Ends by its own will only; says so when it is asked to.
-STUBBORN = "trap 'echo asked' TERM; echo ready; while :; do sleep 1000; done"
 
 
 def moments(daemon: Daemon, text: str) -> int:
@@ -70,7 +70,10 @@ def test_a_crash_loop_is_disabled_until_somebody_enables_it() -> None:
         assert daemon.log("web").count(" oops\n") == 6
         refusal = daemon.herd("start", "web")
         assert refusal.returncode == 1
-        assert "it is disabled; enable it first" in refusal.stderr
+        reason = (
+            "cannot start web: it ended more than 5 times in 7 seconds; it is disabled; enable it with: herd enable web"
+        )
+        assert refusal.stderr.splitlines()[0] == f"herd: {reason}"
         assert daemon.herd("enable", "web").returncode == 0
         assert daemon.herd("start", "web").returncode == 0
 

@@ -78,7 +78,7 @@ def test_a_start_that_fails_shows_the_last_output(daemon: Daemon) -> None:
     found = daemon.herd("start", "broken")
     assert found.stderr == (
         "herd: cannot start broken: its program exited with 3 before it was ready; see: herd status broken\n"
-        "its last output:\n  oops\n"
+        "the last output of broken:\n  oops\n"
     )
 
 
@@ -200,22 +200,6 @@ def test_log_follows(daemon: Daemon, options: tuple[str, ...]) -> None:
         _, error = follower.communicate(timeout=PATIENCE)
     assert ("line 1" in come[0], "ready" in come[-1]) == (True, True)
     assert (follower.returncode, error) == (130, "")
-
-
-def test_watch_follows(daemon: Daemon) -> None:
-    command = [*HERD, "watch", "idle"]
-    with subprocess.Popen(command, env=daemon.environment, stdout=subprocess.PIPE, text=True) as watcher:
-        assert watcher.stdout is not None
-        assert watcher.stdout.readline() == "idle: stopped\n"
-        daemon.call("Perform", action="start", service="idle")
-        daemon.call("Perform", action="stop", service="idle")
-        seen: list[str] = []
-        while seen[-1:] != ["idle: stopped\n"]:
-            seen.append(watcher.stdout.readline())
-        watcher.terminate()
-    assert list(dict.fromkeys(seen)) == [
-        f"idle: {status}\n" for status in ("starting", "running", "stopping", "stopped")
-    ]
 
 
 def test_nobody_answers(tmp_path: Path) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from herd_services.jami.calls import Jami
-from jami import FRIEND, STRANGER, Archive, ask, fingerprints, seen, table
+from jami import FRIEND, STRANGER, Archive, fingerprints, restore, seen, table
 from support import Daemon, herdd
 
 _UNKNOWN = "0" * 40
@@ -35,22 +34,10 @@ def other(archives: dict[str, Archive]) -> str:
 
 
 @pytest.fixture(autouse=True)
-def as_before(daemon: Daemon) -> Iterator[None]:
-    """What a test did to the accounts is undone."""
+def as_before(daemon: Daemon, dummy: str) -> Iterator[None]:
+    """What a test did to the accounts is undone, and forgotten."""
     yield
-
-    async def undo(jami: Jami) -> None:
-        for account in await jami.account_ids():
-            for contact in await jami.contacts(account):
-                await jami.add_contact(account, contact["id"])
-                await jami.remove_contact(account, contact["id"], ban=False)
-            for moderator in await jami.moderators(account):
-                await jami.set_moderator(account, moderator, state=False)
-            await jami.let_anyone_moderate(account, state=True)
-            details = await jami.details(account)
-            await jami.set_details(account, details | {"Account.enable": "true"})
-
-    ask(daemon, undo)
+    restore(daemon, dummy)
 
 
 def _done(daemon: Daemon, *words: str) -> str:

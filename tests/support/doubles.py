@@ -15,9 +15,9 @@ from typing import Any
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from herd.core.errors import StartFailed
+from herd.core.errors import HerdError, StartFailed
 from herd.core.events import Ending, Status
-from herd.core.service import Program, Service
+from herd.core.service import Ledger, Program, Service
 from herd.core.state import State
 from herd.daemon.controller import Controller
 from herd.daemon.host import ServiceHost
@@ -101,7 +101,7 @@ class FakeSurroundings:
         self.statuses: list[Status] = []
         self.said: list[str] = []
         self.lost: list[bool] = []
-        self.requirement_error: StartFailed | None = None
+        self.requirement_error: HerdError | None = None
         self.prepare_error: Exception | None = None
         self.spawn_error: OSError | None = None
         # While it is not set, execution takes its time.
@@ -134,6 +134,9 @@ class FakeSurroundings:
     async def join_bus(self, service: Service, host: ServiceHost, task_status: trio.TaskStatus[None]) -> None:
         task_status.started()
         await trio.sleep_forever()
+
+    def ledger(self, name: str) -> Ledger:
+        raise AssertionError("no service here keeps one")
 
     def advanced(self, name: str) -> None:
         pass

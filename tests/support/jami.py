@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -129,3 +131,24 @@ def fingerprints(daemon: Daemon) -> list[str]:
         return [(await jami.details(account))[calls.USERNAME] for account in await jami.account_ids()]
 
     return ask(daemon, question)
+
+
+def restore(daemon: Daemon, fingerprint: str) -> None:
+    """Undo what was done to the accounts, one of which is named, and empty the ledger, behind herdd's back."""
+    with closing(sqlite3.connect(daemon.state_dir / "ledger.sqlite")) as connection, connection:
+        connection.execute("DELETE FROM change")
+    # It has its turn after whatever looks after the decisions still.
+    daemon.herd("enable-account", "jami", fingerprint)
+
+    async def undo(jami: Jami) -> None:
+        for account in await jami.account_ids():
+            for contact in await jami.contacts(account):
+                await jami.add_contact(account, contact["id"])
+                await jami.remove_contact(account, contact["id"], ban=False)
+            for moderator in await jami.moderators(account):
+                await jami.set_moderator(account, moderator, state=False)
+            await jami.let_anyone_moderate(account, state=True)
+            details = await jami.details(account)
+            await jami.set_details(account, details | {"Account.enable": "true"})
+
+    ask(daemon, undo)

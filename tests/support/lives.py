@@ -30,6 +30,7 @@ SAMPLES: dict[type[events.Event], events.Event] = {
     events.TimerFired: events.TimerFired(Timer.GRACE),
     events.Unhealthy: events.Unhealthy("it did not answer"),
     events.RequirementLost: events.RequirementLost("bus", returns=True),
+    events.RequirementBack: events.RequirementBack(),
 }
 
 
@@ -45,8 +46,8 @@ def play(
 
 
 def failures(effects: list[events.Effect]) -> list[Failure | None]:
-    """What those who wait for a start are told."""
-    return [effect.failure for effect in effects if isinstance(effect, events.AnswerStart)]
+    """What those who wait for a start, or who asked for this one, are told."""
+    return [effect.failure for effect in effects if isinstance(effect, events.AnswerStart | events.RefuseStart)]
 
 
 STARTING = (events.Start(), events.Spawned(7))

@@ -15,6 +15,7 @@ INTERFACE = f"{NAME}.ConfigurationManager"
 _PATH = "/cx/ring/Ring/ConfigurationManager"
 
 USERNAME = "Account.username"
+NAME_SERVER = "RingNS.uri"
 ENABLE = "Account.enable"
 DISPLAY_NAME = "Account.displayName"
 ALIAS = "Account.alias"
@@ -82,3 +83,7 @@ class Jami:
     async def let_anyone_moderate(self, account: str, *, state: bool) -> None:
         """Let every participant be a moderator, or only those that are named."""
         await self._call("setAllModerators", "sb", account, state)
+
+    async def look_up(self, account: str, name: str) -> None:
+        """Ask the account's name server for a name; registeredNameFound answers."""
+        await self._call("lookupName", "sss", account, "", name)

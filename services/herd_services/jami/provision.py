@@ -20,6 +20,7 @@ from herd_services.jami import calls
 from herd_services.jami.archive import MAX_ARCHIVE, Archive, BadArchive, inspect
 from herd_services.jami.calls import Jami
 from herd_services.jami.configuration import AccountConfiguration
+from herd_services.jami.upholding import ARCHIVE
 
 _BUS = "org.freedesktop.DBus"
 # Key generation takes jamid half a second an account and a core, on a small machine several.
@@ -75,6 +76,8 @@ class Provisioner:
                 )
                 continue
             sound[archive.fingerprint] = _Import(account, archive, self.directory / f"{index}.gz")
+        for owner, each in sound.items():
+            await host.ledger.remember(f"{ARCHIVE}{each.account.archive}", owner)
         limit = time_limit(len(sound))
         imports = list(sound.values())
         loaded = await host.gather([partial(each.load, host, limit) for each in imports])
@@ -165,52 +168,17 @@ class _Import:
         raise HerdError("cannot import accounts: the bus is gone")
 
     async def _apply(self, jami: Jami, account: str) -> None:
-        """What is declared, in the order of the Guix service: contacts, moderators, details."""
-        if self.account.allowed_contacts is not None:
-            await self._apply_contacts(jami, account, set(self.account.allowed_contacts))
-        if self.account.moderators is not None:
-            await self._apply_moderators(jami, account, set(self.account.moderators))
         present = await jami.details(account)
         if (wanted := present | self._declared_details()) != present:
             await jami.set_details(account, wanted)
-
-    async def _apply_contacts(self, jami: Jami, account: str, allowed: set[str]) -> None:
-        """Exactly these are allowed; a ban in the archive stays unless its contact is one of them."""
-        present = await _allowed(jami, account)
-        for contact in present - allowed:
-            await jami.remove_contact(account, contact, ban=False)
-        for contact in sorted(allowed - present):
-            await jami.add_contact(account, contact)
-
-    async def _apply_moderators(self, jami: Jami, account: str, moderators: set[str]) -> None:
-        """While anyone moderates, a moderator means nothing: that is switched off first."""
-        await jami.let_anyone_moderate(account, state=False)
-        present = set(await jami.moderators(account))
-        for contact in present - moderators:
-            await jami.set_moderator(account, contact, state=False)
-        for contact in sorted(moderators - present):
-            await jami.set_moderator(account, contact, state=True)
 
     def _declared_details(self) -> dict[str, str]:
         declared = self.account.details()
         return declared if self.archive.enabled else declared | {calls.ENABLE: "false"}
 
     async def _differences(self, jami: Jami, account: str) -> list[str]:
-        """The names of settings that are not as declared, read back from jamid."""
-        found = []
-        if declared := self._declared_details():
-            details = await jami.details(account)
-            found += [key for key, value in declared.items() if details.get(key) != value]
-        allowed, moderators = self.account.allowed_contacts, self.account.moderators
-        if allowed is not None and await _allowed(jami, account) != set(allowed):
-            found.append("allowed-contacts")
-        if moderators is not None and (
-            set(await jami.moderators(account)) != set(moderators) or await jami.anyone_moderates(account)
-        ):
-            found.append("moderators")
-        return found
-
-
-async def _allowed(jami: Jami, account: str) -> set[str]:
-    contacts = await jami.contacts(account)
-    return {contact["id"] for contact in contacts if contact.get("banned") != "true"}
+        """The names of details that are not as declared, read back from jamid."""
+        if not (declared := self._declared_details()):
+            return []
+        details = await jami.details(account)
+        return [key for key, value in declared.items() if details.get(key) != value]

@@ -9,10 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
+from attrs import frozen
+
 from herd.core.readiness import OutputLine
 from herd.core.service import (
     Clear,
     Health,
+    Host,
     MakeDirectory,
     Preparation,
     Program,
@@ -25,6 +28,7 @@ from herd_services.jami import calls
 from herd_services.jami.actions import ACTIONS
 from herd_services.jami.configuration import JamiConfiguration
 from herd_services.jami.provision import Provisioner, ping, time_limit
+from herd_services.jami.upholding import Upholder
 
 BUS = "jami-dbus-session"
 
@@ -93,9 +97,22 @@ def _bus(read: JamiConfiguration, surroundings: Surroundings, user: str | None, 
     )
 
 
+@frozen
+class _SetUp:
+    """First the accounts, then what was decided about them."""
+
+    provision: Provisioner
+    upholder: Upholder
+
+    async def __call__(self, host: Host) -> None:
+        await self.provision(host)
+        await self.upholder.uphold(host)
+
+
 def _jamid(read: JamiConfiguration, surroundings: Surroundings, user: str | None, group: str | None) -> Service:
     home, run = surroundings.state_dir / "jami", _run_directory(surroundings)
     accounts = read.account
+    upholder = Upholder(accounts or ())
     return Service(
         provision=("jami",),
         documentation="Jami: peer-to-peer calls, messages and conferences.",
@@ -110,7 +127,9 @@ def _jamid(read: JamiConfiguration, surroundings: Surroundings, user: str | None
         ),
         preparation=_preparation(home, run, clean=accounts is not None),
         bus_path=_socket(surroundings),
-        setup=Provisioner(accounts, run / "archives"),
+        setup=_SetUp(Provisioner(accounts, run / "archives"), upholder),
+        resumption=upholder.uphold,
+        companion=upholder.keep,
         health=Health(ping, read.health_interval, read.health_timeout),
         start_timeout=60 + time_limit(len(accounts or ())),
         auto_start=read.auto_start,

@@ -71,8 +71,8 @@ def _history(snapshot: Snapshot, now: float) -> list[str]:
     ending, lines = snapshot.state.ending, []
     if ending is not None:
         lines.append(f"Its program {ending.words} {ago(ending.at, now)}.")
-    if snapshot.respawns:
-        lines.append(f"Respawned {count(snapshot.respawns, 'time')} since it was last stopped.")
+    if snapshot.state.respawned:
+        lines.append(f"Respawned {count(snapshot.state.respawned, 'time')} since it was last stopped.")
     if snapshot.respawn_in is not None:
         lines.append(f"It will be respawned {due(now + snapshot.respawn_in, now)}.")
     if snapshot.lost_lines:
@@ -90,4 +90,5 @@ def _definition(snapshot: Snapshot) -> list[str]:
     ]
     if service.actions:
         lines.append(f"Actions: {' '.join(action.name for action in service.actions)}")
+    lines += [note.text for note in snapshot.notes]
     return lines + [f"Warning: {warning}" for warning in snapshot.warnings]

@@ -58,9 +58,13 @@ class NotAllowed(HerdError):
 
 
 class StartFailed(HerdError):
-    """A service did not come up; the message names the stage and the reason."""
+    """A service did not come up; the sentence names the reason, `notes` are lines that bear it out."""
 
     name = "StartFailed"
+
+    def __init__(self, sentence: str, notes: tuple[str, ...] = ()) -> None:
+        super().__init__("\n".join((sentence, *notes)))
+        self.sentence, self.notes = sentence, notes
 
 
 class ConfigurationError(HerdError):

@@ -26,8 +26,9 @@ class Stage(Enum):
     EXECUTION = "execution"
     READINESS = "readiness"
     SETUP = "setup"
-    # Not a stage of one start: it started too often.
+    # Not stages of one start: it started too often; it must not start.
     RESPAWN = "respawn"
+    DISABLED = "disabled"
 
 
 @frozen
@@ -36,6 +37,17 @@ class Failure:
 
     stage: Stage
     reason: str
+    # Lines that bear it out, of the services that it requires.
+    notes: tuple[str, ...] = ()
+    # The reason says itself what to try.
+    has_remedy: bool = False
+
+    def sentence(self, name: str) -> str:
+        """What a user reads of the service of that name."""
+        remedy = f"; see: herd status {name}"
+        if self.stage in (Stage.RESPAWN, Stage.DISABLED):
+            remedy = f"; enable it with: herd enable {name}"
+        return f"cannot start {name}: {self.reason}{'' if self.has_remedy else remedy}"
 
 
 @frozen
@@ -65,6 +77,19 @@ class Timer(Enum):
     RESPAWN = "respawn"
 
 
+class _Word:
+    """What its type says whole: one is like the other. attrs would make a dozen such classes at every start."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
 # Events: what happened.
 
 
@@ -75,28 +100,23 @@ class Start:
     asked: bool = True
 
 
-@frozen
-class Adopt:
+class Adopt(_Word):
     """The service's process runs already: an earlier herdd started it."""
 
 
-@frozen
-class Stop:
+class Stop(_Word):
     """Somebody asked for a stop."""
 
 
-@frozen
-class Hurry:
+class Hurry(_Word):
     """Whatever is still there is to end at once."""
 
 
-@frozen
-class Enable:
+class Enable(_Word):
     """The service may start again."""
 
 
-@frozen
-class Disable:
+class Disable(_Word):
     """The service must not start until it is enabled."""
 
 
@@ -107,8 +127,7 @@ class Spawned:
     pid: int
 
 
-@frozen
-class Ready:
+class Ready(_Word):
     """Every stage of the start is done."""
 
 
@@ -126,8 +145,7 @@ class Exited:
     ending: Ending
 
 
-@frozen
-class Cleared:
+class Cleared(_Word):
     """No process of the service is left."""
 
 
@@ -154,6 +172,10 @@ class RequirementLost:
     returns: bool
 
 
+class RequirementBack(_Word):
+    """A requirement, perhaps of one that it requires, serves again."""
+
+
 Event = (
     Start
     | Adopt
@@ -169,38 +191,34 @@ Event = (
     | TimerFired
     | Unhealthy
     | RequirementLost
+    | RequirementBack
 )
 EVENTS: tuple[type[Event], ...] = (
     Start, Adopt, Stop, Hurry, Enable, Disable, Spawned, Ready, Failed, Exited, Cleared, TimerFired,
-    Unhealthy, RequirementLost,
+    Unhealthy, RequirementLost, RequirementBack,
 )  # fmt: skip
 
 
 # Effects: what the daemon has to do.
 
 
-@frozen
-class BeginStart:
+class BeginStart(_Word):
     """Go through the stages; answer with Spawned and Ready, or Failed."""
 
 
-@frozen
-class BeginAdoption:
+class BeginAdoption(_Word):
     """Take the process over; answer as to BeginStart."""
 
 
-@frozen
-class CancelStart:
+class CancelStart(_Word):
     """Break the stages off, if they are under way, and wait until they have ended."""
 
 
-@frozen
-class Terminate:
+class Terminate(_Word):
     """TERM to every process of the service; Cleared once none is left."""
 
 
-@frozen
-class Kill:
+class Kill(_Word):
     """KILL to every process of the service; Cleared once none is left."""
 
 
@@ -212,8 +230,7 @@ class SetTimer:
     delay: float
 
 
-@frozen
-class ClearTimer:
+class ClearTimer(_Word):
     """Let the timer never fire."""
 
 
@@ -225,7 +242,13 @@ class AnswerStart:
 
 
 @frozen
-class AnswerStop:
+class RefuseStart:
+    """Tell whoever asked for this start, and nobody else, why there is none."""
+
+    failure: Failure
+
+
+class AnswerStop(_Word):
     """Tell those who wait for a stop."""
 
 
@@ -245,6 +268,7 @@ Effect = (
     | SetTimer
     | ClearTimer
     | AnswerStart
+    | RefuseStart
     | AnswerStop
     | LoseDependents
 )

@@ -88,7 +88,9 @@ type Service (
   # Another definition waits for the next start.
   hasReplacement: bool,
   # Its process was started by an earlier herdd.
-  adopted: bool
+  adopted: bool,
+  # What the service tells of itself while it runs, by names that it chooses.
+  notes: [string]string
 )
 
 # A line of a log that was merged from those of several services.

@@ -29,6 +29,7 @@ from herd.core.events import (
     Failed,
     Hurry,
     Ready,
+    RequirementBack,
     RequirementLost,
     Spawned,
     Start,
@@ -118,6 +119,10 @@ TABLE: dict[tuple[Status, type[Event]], Handler | Ignored | Refused] = {
     (_B, RequirementLost): stops.lost,
     (_R, RequirementLost): stops.lost,
     (_E, RequirementLost): Ignored("it stops already"),
+    (_S, RequirementBack): starts.resume_stopped,
+    (_B, RequirementBack): Ignored("its start waits for what it requires"),
+    (_R, RequirementBack): Ignored("it has what it requires"),
+    (_E, RequirementBack): starts.resume_stopping,
 }
 
 

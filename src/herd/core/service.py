@@ -16,7 +16,9 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from attrs import field, frozen
 
+from herd.core.arguments import Arguments
 from herd.core.endpoint import Endpoint
+from herd.core.ledger import Change, Entry
 from herd.core.readiness import Probe, Readiness
 from herd.core.respawn import Respawn
 from herd.core.schedule import Schedule
@@ -64,12 +66,83 @@ class Bus(Protocol):
         ...
 
 
+class Ledger(Protocol):
+    """The service's part of the ledger of moderation. Every method but wait() raises HerdError if it cannot be kept."""
+
+    async def record(self, changes: Sequence[Change]) -> list[int]:
+        """Keep the changes, all or none, whatever happens from then on; their numbers."""
+        ...
+
+    async def withdraw(self, numbers: Sequence[int]) -> None:
+        """Let these not count: they did not take."""
+        ...
+
+    async def counting(self) -> list[Entry]:
+        """The entries that count, those whose time is up among them."""
+        ...
+
+    async def history(self) -> list[Entry]:
+        """Every entry, the first one first."""
+        ...
+
+    async def remember(self, name: str, value: str) -> None:
+        """Keep a text under a name, in place of another."""
+        ...
+
+    async def forget(self, name: str) -> None:
+        """Keep nothing under that name."""
+        ...
+
+    async def recall(self, prefix: str = "") -> dict[str, str]:
+        """The texts whose names begin so, by name."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Another number after each change of the ledger; to be asked before the ledger is read."""
+        ...
+
+    async def wait(self, version: int, until: float | None) -> None:
+        """Return once the ledger is no longer at that version, at the latest at that moment (wall-clock seconds)."""
+        ...
+
+
+@frozen
+class Note:
+    """What a service tells of itself while it runs: a name and a value for programs, a line for people."""
+
+    name: str
+    value: str
+    text: str
+
+
 class Host(Protocol):
     """What a procedure may ask of the daemon, for the service it belongs to."""
 
     @property
     def bus(self) -> Bus:
         """The service's bus. Raises HerdError while there is none."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """What lasts of the service's moderation."""
+        ...
+
+    def now(self) -> float:
+        """Wall-clock seconds."""
+        ...
+
+    def say(self, text: str) -> None:
+        """One line in herdd's own log."""
+        ...
+
+    def publish(self, topic: str, notes: Sequence[Note]) -> None:
+        """Have these, and no others on the topic, shown by status and to watchers until the process ends."""
+        ...
+
+    def alone(self) -> AbstractAsyncContextManager[None]:
+        """A turn in which no other procedure of the service has its own: to change what others change, too."""
         ...
 
     def warn(self, text: str) -> None:
@@ -100,6 +173,23 @@ class Host(Protocol):
         """Run blocking work outside the main loop."""
         ...
 
+    async def run(self, command: Sequence[str], *, timeout: float, limit: int) -> Output:
+        """Run a command as the service's program is run, with $MAINPID, to its end; nothing of it is left.
+
+        It is ended after `timeout` seconds, and when it has printed more than `limit` bytes.
+        """
+        ...
+
+
+@frozen
+class Output:
+    """What a command printed on standard output, and the last lines of its standard error."""
+
+    text: str
+    messages: tuple[str, ...] = ()
+    # Why it did not do what it is for, as the end of a sentence; None: it ended with 0.
+    failure: str | None = None
+
 
 @frozen
 class Reply:
@@ -113,20 +203,49 @@ class Reply:
     drawing: str | None = None
 
 
+class Caller(Protocol):
+    """Who asks for an action. Files are the caller's: found from its working directory and opened with its rights."""
+
+    @property
+    def name(self) -> str:
+        """The user's name."""
+        ...
+
+    async def read_file(self, name: str, limit: int) -> bytes:
+        """The content of a file or a pipe, /dev/stdin and /dev/fd/N among them. Raises HerdError."""
+        ...
+
+    async def write_new_file(self, name: str, content: bytes) -> None:
+        """A file that was not there, readable by the caller alone. Raises HerdError."""
+        ...
+
+
+@frozen
+class Invocation:
+    """One request for an action: what was given, and who gave it."""
+
+    arguments: Arguments
+    caller: Caller
+
+
+# What no action of a service's may be called: what every service offers, what the command herd does by itself, and what
+# `herd doc` takes for words of its own.
+TAKEN_NAMES = frozenset(
+    {"status", "why", "start", "stop", "restart", "enable", "disable", "doc", "log", "watch", "action", "list-actions"}
+)
+
+
 @frozen
 class Action:
-    """A verb of a service. `usage` names its arguments, optional ones in brackets: `CONTACT [ACCOUNT]`."""
+    """A verb of a service. `usage` is as core/arguments.py reads it: `CONTACT [ACCOUNT] [--reason TEXT]`."""
 
     name: str
     documentation: str
-    handler: Callable[[Host, Sequence[str]], Awaitable[Reply]]
+    handler: Callable[[Host, Invocation], Awaitable[Reply]]
     usage: str = ""
     access: Access = Access.READ
-
-    def accepts(self, count: int) -> bool:
-        """Whether that many arguments fit the usage."""
-        words = self.usage.split()
-        return len([word for word in words if not word.startswith("[")]) <= count <= len(words)
+    # It is broken off when whoever asked for it leaves; others go on to their end, so that nothing is left half done.
+    ends_with_caller: bool = False
 
 
 @frozen
@@ -209,6 +328,10 @@ class Service:
     # A bus the daemon connects to once the program runs, for set-up, health and actions.
     bus_path: Path | None = None
     setup: Callable[[Host], Awaitable[None]] | None = None
+    # In place of set-up for a process that an earlier herdd set up.
+    resumption: Callable[[Host], Awaitable[None]] | None = None
+    # What goes on beside the process from set-up to its end; if it returns or fails, the service is unwell.
+    companion: Callable[[Host], Awaitable[None]] | None = None
     health: Health | None = None
     respawn: Respawn | None = Respawn()
     start_timeout: float = 90.0

@@ -17,6 +17,7 @@ from herd.core.events import (
     Failed,
     Failure,
     LoseDependents,
+    RefuseStart,
     SetTimer,
     Spawned,
     Stage,
@@ -25,15 +26,15 @@ from herd.core.events import (
     Timer,
     TimerFired,
 )
-from herd.core.state import Impossible, Policy, State, Step, begin, leave, may_respawn
+from herd.core.state import Impossible, Policy, State, Step, begin, forget_respawns, leave, may_respawn
 
 
 def start_stopped(state: State, event: Event, policy: Policy, now: float) -> Step:
     assert isinstance(event, Start)
     if not state.enabled:
-        return state, (AnswerStart(Failure(Stage.RESPAWN, "it is disabled; enable it first")),)
+        return _refuse(state)
     if event.asked:
-        state = evolve(state, attempts=0, respawn_history=())
+        state = forget_respawns(state)
     elif state.respawn_at is not None:
         # Whoever brought this is answered with the respawn, which keeps its delay and is counted.
         return state, ()
@@ -49,10 +50,31 @@ def start_again(state: State, event: Event, policy: Policy, now: float) -> Step:
     """Once stopped. A start that nobody asked for does not go round the delay and the limit of a respawn."""
     assert isinstance(event, Start)
     if not state.enabled:
-        return state, (AnswerStart(Failure(Stage.RESPAWN, "it is disabled; enable it first")),)
-    if state.respawns and not event.asked:
+        return _refuse(state)
+    if event.asked:
+        return evolve(forget_respawns(state), starts_again=True, asked=True), ()
+    if state.respawns:
         return state, ()
-    return evolve(state, starts_again=True, asked=event.asked), ()
+    return evolve(state, starts_again=True, asked=state.starts_again and state.asked), ()
+
+
+def _refuse(state: State) -> Step:
+    is_loop = state.failure is not None and state.failure.stage is Stage.RESPAWN
+    reason = state.failure if is_loop and state.failure else Failure(Stage.DISABLED, "it is disabled")
+    return state, (RefuseStart(reason),)
+
+
+def resume_stopped(state: State, event: Event, policy: Policy, now: float) -> Step:
+    """What it lacked is back. Decided here and not where that is seen: a stop may have come before."""
+    if state.awaits_requirement and state.enabled:
+        return begin(state, policy, asked=False)
+    return evolve(state, awaits_requirement=False), ()
+
+
+def resume_stopping(state: State, event: Event, policy: Policy, now: float) -> Step:
+    if state.awaits_requirement and state.enabled:
+        return evolve(state, awaits_requirement=False, starts_again=True, asked=False), ()
+    return evolve(state, awaits_requirement=False), ()
 
 
 def already_running(state: State, event: Event, policy: Policy, now: float) -> Step:
@@ -63,7 +85,7 @@ def enable(state: State, event: Event, policy: Policy, now: float) -> Step:
     """Enabling forgets the respawns, and that they were too many."""
     too_often = state.failure is not None and state.failure.stage is Stage.RESPAWN
     failure = None if too_often else state.failure
-    return evolve(state, enabled=True, respawn_history=(), attempts=0, failure=failure), ()
+    return evolve(forget_respawns(state), enabled=True, failure=failure), ()
 
 
 def disable(state: State, event: Event, policy: Policy, now: float) -> Step:
@@ -71,7 +93,7 @@ def disable(state: State, event: Event, policy: Policy, now: float) -> Step:
 
 
 def disable_stopped(state: State, event: Event, policy: Policy, now: float) -> Step:
-    told = AnswerStart(Failure(Stage.RESPAWN, "it was disabled meanwhile"))
+    told = AnswerStart(Failure(Stage.DISABLED, "it was disabled meanwhile"))
     return evolve(state, enabled=False, respawn_at=None), (ClearTimer(), told)
 
 
@@ -82,7 +104,7 @@ def timer_stopped(state: State, event: Event, policy: Policy, now: float) -> Ste
     assert policy.respawn is not None
     # No more than the limit looks at.
     history = (*state.respawn_history, now)[-policy.respawn.times :] if policy.respawn.times else ()
-    counted = evolve(state, attempts=state.attempts + 1, respawn_history=history)
+    counted = evolve(state, attempts=state.attempts + 1, respawn_history=history, respawned=state.respawned + 1)
     return begin(counted, policy, asked=False)
 
 
@@ -130,8 +152,10 @@ def exited_starting(state: State, event: Event, policy: Policy, now: float) -> S
 
 
 def _fail(state: State, policy: Policy, failure: Failure) -> Step:
-    """A start that failed: whoever asked is told once all is gone; nobody asked: it is tried again."""
+    """A start that failed: whoever asked is told once all is gone; nobody asked: it is tried again, or waits."""
+    awaits = failure.stage is Stage.REQUIREMENT and not state.asked
     own_fault = failure.stage not in (Stage.REQUIREMENT, Stage.EXECUTION)
     respawns = own_fault and not state.asked and may_respawn(state, policy)
     lost = (LoseDependents(returns=respawns),) if state.adopts else ()
-    return leave(evolve(state, failure=failure, respawns=respawns), policy, CancelStart(), *lost)
+    state = evolve(state, failure=failure, respawns=respawns, awaits_requirement=awaits)
+    return leave(state, policy, CancelStart(), *lost)

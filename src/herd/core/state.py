@@ -51,17 +51,32 @@ class State:
     asked: bool = False
     # The start under way takes a process over: dependents that were taken over, too, may run already.
     adopts: bool = False
+    # It is down for want of a requirement, and nobody asked it to be: once that is back, it starts again.
+    awaits_requirement: bool = False
     # When the waiting respawn is due; None when none waits.
     respawn_at: float | None = None
-    # Respawns in a row, and the moments of those since the last stop that was asked for.
+    # Respawns in a row, for the delay; the moments of the last ones, as many as the limit looks at.
     attempts: int = 0
     respawn_history: tuple[float, ...] = ()
+    # Respawns since the last stop that was asked for.
+    respawned: int = 0
     failure: Failure | None = None
     ending: Ending | None = None
     # A one-shot whose last run ended well.
     done: bool = False
     # Why it stopped, when nobody asked for that: the end of a sentence.
     cause: str | None = None
+
+    @property
+    def serves(self) -> bool:
+        """Those who require it may run: it runs, or is a one-shot that did what it is for."""
+        return self.status is Status.RUNNING or self.done
+
+    @property
+    def is_wanted(self) -> bool:
+        """It runs, or is to come to that by itself: nobody asked it to stop."""
+        returns = self.starts_again or self.respawns or self.awaits_requirement or self.respawn_at is not None
+        return self.status in (Status.STARTING, Status.RUNNING) or (self.enabled and returns)
 
 
 Step = tuple[State, tuple[Effect, ...]]
@@ -74,8 +89,8 @@ class Impossible(Exception):
 def begin(state: State, policy: Policy, *, asked: bool) -> Step:
     fresh = evolve(
         state,
-        status=Status.STARTING, asked=asked, adopts=False, starts_again=False, respawns=False, respawn_at=None,
-        pid=None, running_since=None, failure=None, cause=None, done=False,
+        status=Status.STARTING, asked=asked, adopts=False, starts_again=False, respawns=False, awaits_requirement=False,
+        respawn_at=None, pid=None, running_since=None, failure=None, cause=None, done=False,
     )  # fmt: skip
     return fresh, (BeginStart(), SetTimer(Timer.START, policy.start_timeout))
 
@@ -84,6 +99,11 @@ def leave(state: State, policy: Policy, *effects: Effect) -> Step:
     """Towards STOPPED: end what runs, with the grace period."""
     going = evolve(state, status=Status.STOPPING, running_since=None)
     return going, (*effects, Terminate(), SetTimer(Timer.GRACE, policy.grace_period))
+
+
+def forget_respawns(state: State) -> State:
+    """The next delay is the first again, and the limit far."""
+    return evolve(state, attempts=0, respawn_history=())
 
 
 def may_respawn(state: State, policy: Policy) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import frozen
 
 from herd.core.events import Stage, Status
-from herd.core.service import Service
+from herd.core.service import Note, Service
 from herd.core.state import State
 
 
@@ -52,6 +52,8 @@ class Snapshot:
     lost_lines: int = 0
     # Its process was started by a herdd before this one.
     is_adopted: bool = False
+    # What it tells of itself.
+    notes: tuple[Note, ...] = ()
 
     @property
     def is_failing(self) -> bool:
@@ -62,11 +64,6 @@ class Snapshot:
     def is_done(self) -> bool:
         """A one-shot that did what it is for: as good as running to whoever requires it."""
         return self.state.status is Status.STOPPED and self.state.done
-
-    @property
-    def respawns(self) -> int:
-        """How often it came back since the last stop that was asked for; the history is no longer than its limit."""
-        return max(self.state.attempts, len(self.state.respawn_history))
 
     @property
     def problem(self) -> str | None:
@@ -131,7 +128,7 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
         "exitCode": ending.code if ending else None,
         "exitSignal": ending.signal if ending else None,
         "exitUSec": int(ending.at * 1e6) if ending else None,
-        "respawns": snapshot.respawns,
+        "respawns": state.respawned,
         "respawnInUSec": _microseconds(snapshot.respawn_in),
         "nextRunUSec": _microseconds(snapshot.next_run),
         "provision": list(service.provision),
@@ -153,6 +150,7 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
         "autoStart": service.auto_start,
         "hasReplacement": snapshot.has_replacement,
         "adopted": snapshot.is_adopted,
+        "notes": {note.name: note.value for note in snapshot.notes},
     }
 
 

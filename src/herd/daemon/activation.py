@@ -7,14 +7,12 @@ root alone can write, and everywhere else with no more rights than the service's
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import socket
 import stat
 import struct
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,10 +21,10 @@ import trio
 from herd.core.endpoint import Endpoint
 from herd.daemon import files
 from herd.daemon.identity import Identity
-from herd.daemon.listeners import described, listeners, named, shown
+from herd.daemon.listeners import described, named, shown, taking
+from herd.daemon.rights import with_rights_of
 
 _KINDS = {"stream": socket.SOCK_STREAM, "datagram": socket.SOCK_DGRAM}
-_UNCHANGED = -1  # As an argument of setfsuid(2), which cannot fail, it only asks.
 
 
 def open_sockets(endpoints: Sequence[Endpoint], who: Identity) -> list[socket.socket]:
@@ -104,7 +102,7 @@ def _listen(bound: socket.socket, endpoint: Endpoint) -> socket.socket:
 def _refusal(error: OSError, endpoint: Endpoint, host: str, port: int) -> OSError:
     number = error.errno or errno.EINVAL
     reason = os.strerror(number)
-    if number == errno.EADDRINUSE and (inodes := listeners(host, port, endpoint.style)):
+    if number == errno.EADDRINUSE and (inodes := taking(host, port, endpoint.style)):
         reason = f"{described(inodes)} listens there"
     return OSError(number, reason, shown(host, port))
 
@@ -121,7 +119,7 @@ def _open_unix(endpoint: Endpoint, path: Path, who: Identity) -> socket.socket:
         elif os.geteuid() == 0 == who.uid:
             raise OSError(errno.EPERM, "others can write to its directory or one above")
         else:
-            _with_rights_of(who, lambda: _bind(bound, path, endpoint, who))
+            with_rights_of(who.uid, who.gid, lambda: _bind(bound, path, endpoint, who))
         return _listen(bound, endpoint)
     except OSError as error:
         bound.close()
@@ -151,31 +149,3 @@ def _clear_stale(path: Path) -> None:
         if result != errno.ECONNREFUSED:
             raise OSError(result, os.strerror(result))
         os.unlink(path)
-
-
-def _with_rights_of(who: Identity, function: Callable[[], None]) -> None:
-    """Call it in a thread that reaches files as that user does, and only files (setfsuid(2))."""
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            if os.geteuid() == 0:
-                _become(who)
-            function()
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name=f"files of {who.user}")
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-
-
-def _become(who: Identity) -> None:
-    libc = ctypes.CDLL(None)
-    # The user last: without root's rights the group could not be changed.
-    for change, number in ((libc.setfsgid, who.gid), (libc.setfsuid, who.uid)):
-        change(ctypes.c_uint(number))
-        if change(ctypes.c_uint(_UNCHANGED)) != number:
-            raise OSError(errno.EPERM, os.strerror(errno.EPERM))

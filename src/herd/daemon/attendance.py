@@ -7,7 +7,7 @@ process is posted as events; a pid file's main process takes the place of the on
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from signal import Signals
 
@@ -17,7 +17,7 @@ from herd.core import events
 from herd.core.errors import HerdError
 from herd.core.events import Event
 from herd.core.readiness import CommandSuccess, HttpStatus, Notification, OutputLine, PidFile, TcpPort, UnixSocket
-from herd.core.service import Health, Service
+from herd.core.service import Health, Host, Service
 from herd.daemon import pidfile
 from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity
@@ -106,6 +106,10 @@ class Attendance:
         with scope:
             await join(task_status)  # type: ignore[misc]
 
+    def accompany(self, companion: Callable[[Host], Awaitable[None]], host: Host) -> None:
+        """Let a definition's own procedure go on beside it."""
+        self._tasks.start_soon(self._accompanied, companion, host, self._companion())
+
     def watch_health(self, health: Health, host: ServiceHost) -> None:
         """Check it from time to time."""
         self._tasks.start_soon(self._check_health, health, host, self._companion())
@@ -169,6 +173,20 @@ class Attendance:
                 self.status = notice.status or self.status
                 if notice.ready:
                     self._ready.set()
+
+    async def _accompanied(
+        self, companion: Callable[[Host], Awaitable[None]], host: Host, scope: trio.CancelScope
+    ) -> None:
+        with scope:
+            try:
+                await companion(host)
+                reason = "its companion ended"
+            except HerdError as error:
+                reason = error.message
+            except Exception as error:
+                # A definition's fault is its service's trouble, not herdd's.
+                reason = f"internal fault: {error!r}"
+            self._post(events.Unhealthy(reason))
 
     async def _check_health(self, health: Health, host: ServiceHost, scope: trio.CancelScope) -> None:
         """Too many failures in a row end the service; those before are said."""

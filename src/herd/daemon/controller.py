@@ -24,6 +24,7 @@ from herd.daemon.identity import Identity
 from herd.daemon.log import ServiceLog
 from herd.daemon.means import Means
 from herd.daemon.process import Process
+from herd.daemon.requests import Request
 from herd.daemon.runner import Runner
 
 _STAGES_WITH_OUTPUT = (Stage.READINESS, Stage.SETUP, Stage.RESPAWN)
@@ -56,9 +57,11 @@ class Controller:
         # The definition that the next start takes.
         self.replacement: Service | None = None
         self._around = around
-        self._send, self._receive = trio.open_memory_channel[tuple[Event, trio.Event]](float("inf"))
-        self._starters: list[trio.MemorySendChannel[Failure | None]] = []
-        self._stoppers: list[trio.Event] = []
+        self._send, self._receive = trio.open_memory_channel[Request](float("inf"))
+        # Handled, and to be answered.
+        self._starts: list[Request] = []
+        self._stops: list[Request] = []
+        self._is_retired = False
         self._timer = trio.CancelScope()
         # There was no process to signal, and that is on its way to be handled.
         self._is_clearing = False
@@ -91,32 +94,24 @@ class Controller:
 
     def post(self, event: Event) -> trio.Event:
         """Let the event be handled; the returned one is set once it is."""
-        handled = trio.Event()
-        self._send.send_nowait((event, handled))
-        return handled
+        return self._ask(event).handled
+
+    def _ask(self, event: Event) -> Request:
+        request = Request(event)
+        if self._is_retired:
+            _dismiss(request)
+        else:
+            self._send.send_nowait(request)
+        return request
 
     async def start(self, *, asked: bool = True) -> None:
         """Start and wait until the service runs. Raises StartFailed."""
-        await self._await_start(events.Start(asked))
-
-    async def settled(self) -> None:
-        """Wait as a starter for the start that is under way or due, without asking for one. Raises StartFailed."""
-        await self._await_start(None)
-
-    async def _await_start(self, request: events.Start | None) -> None:
-        send, receive = trio.open_memory_channel[Failure | None](1)
-        self._starters.append(send)
-        if request is not None:
-            self.post(request)
-        if failure := await receive.receive():
-            raise StartFailed(self.failure_text(failure))
+        if failure := await self._ask(events.Start(asked)).outcome():
+            raise StartFailed(failure.sentence(self.service.name), (*self._last_words(failure), *failure.notes))
 
     async def stop(self) -> None:
         """Stop and wait until nothing is left."""
-        stopped = trio.Event()
-        self._stoppers.append(stopped)
-        self.post(events.Stop())
-        await stopped.wait()
+        await self._ask(events.Stop()).outcome()
 
     def adopt(self, process: Process, who: Identity, since: float) -> None:
         """Take a process over that an earlier herdd started at `since` (wall clock). Asked before anything else is."""
@@ -131,24 +126,23 @@ class Controller:
             self.replacement = service
 
     def retire(self) -> None:
-        """Answer everybody who still waits: nothing will happen here any more."""
+        """Answer everybody who waits or is still to come: nothing will happen here any more."""
+        self._is_retired = True
+        waiting = [*self._starts, *self._stops]
         with suppress(trio.WouldBlock):
             while True:
-                self._receive.receive_nowait()[1].set()
-        self._answer_start(Failure(Stage.REQUIREMENT, "it is not there any more"))
-        self._answer_stop()
+                waiting.append(self._receive.receive_nowait())
+        for request in waiting:
+            _dismiss(request)
 
     def abandon(self) -> None:
         """KILL whatever runs, without a word: herdd itself is failing."""
         self.runner.abandon()
 
-    def failure_text(self, failure: Failure) -> str:
-        """The failure as the sentence a user reads, with the last lines of output below it."""
-        name, output = self.service.name, self.runner.output
-        text = f"cannot start {name}: {failure.reason}; see: herd status {name}"
-        if failure.stage in _STAGES_WITH_OUTPUT and output:
-            text += "\nits last output:\n" + "\n".join(f"  {line}" for line in output)
-        return text
+    def _last_words(self, failure: Failure) -> tuple[str, ...]:
+        """What its program printed last, where that may tell more."""
+        output = self.runner.output if failure.stage in _STAGES_WITH_OUTPUT else []
+        return (f"the last output of {self.service.name}:", *(f"  {line}" for line in output)) if output else ()
 
     # The task.
 
@@ -156,11 +150,13 @@ class Controller:
         """Handle events until cancelled."""
         async with trio.open_nursery() as nursery:
             self._nursery = self.runner.nursery = nursery
-            async for event, handled in self._receive:
-                await self._handle(event)
-                handled.set()
+            async for request in self._receive:
+                await self._handle(request)
+                request.handled.set()
 
-    async def _handle(self, event: Event) -> None:
+    async def _handle(self, request: Request) -> None:
+        event = request.event
+        self._register(request)
         if isinstance(event, events.Cleared):
             self._is_clearing = False
             self.runner.drop()
@@ -179,13 +175,21 @@ class Controller:
         if self.state != before:
             self._around.changed(self, before)
         for effect in effects:
-            await self._perform(effect)
+            await self._perform(effect, request)
         if self.state.status is Status.STOPPED and self.state.respawn_at is None:
             await self.runner.occasions.release()
         if self.state.status is Status.STOPPED and before.status is not Status.STOPPED:
             self._around.stopped(self)
 
-    async def _perform(self, effect: events.Effect) -> None:
+    def _register(self, request: Request) -> None:
+        """Now, and not when it was posted: what was handled before it answers others."""
+        match request.event:
+            case events.Start():
+                self._starts.append(request)
+            case events.Stop():
+                self._stops.append(request)
+
+    async def _perform(self, effect: events.Effect, request: Request) -> None:
         match effect:
             case events.BeginStart():
                 self.runner.begin()
@@ -207,23 +211,14 @@ class Controller:
             case events.ClearTimer():
                 self._timer.cancel()
             case events.AnswerStart(failure):
-                self._answer_start(failure)
+                _answer(self._starts, failure)
+            case events.RefuseStart(failure):
+                self._starts.remove(request)
+                request.answer(failure)
             case events.AnswerStop():
-                self._answer_stop()
+                _answer(self._stops)
             case events.LoseDependents(returns):
                 self._around.lose_dependents(self.service.name, returns=returns)
-
-    def _answer_start(self, failure: Failure | None) -> None:
-        for starter in self._starters:
-            # One that was cancelled no longer listens.
-            with suppress(trio.BrokenResourceError):
-                starter.send_nowait(failure)
-        self._starters.clear()
-
-    def _answer_stop(self) -> None:
-        for stopper in self._stoppers:
-            stopper.set()
-        self._stoppers.clear()
 
     async def _run_timer(self, timer: events.Timer, delay: float, scope: trio.CancelScope) -> None:
         with scope:
@@ -239,3 +234,14 @@ class Controller:
         if not self.runner.signal(number) and not self._is_clearing:
             self._is_clearing = True
             self.post(events.Cleared())
+
+
+def _answer(requests: list[Request], failure: Failure | None = None) -> None:
+    for request in requests:
+        request.answer(failure)
+    requests.clear()
+
+
+def _dismiss(request: Request) -> None:
+    request.handled.set()
+    request.answer(Failure(Stage.REQUIREMENT, "it is not there any more"))

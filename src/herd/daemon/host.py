@@ -1,37 +1,62 @@
-"""What the daemon lends to a service's own procedures (core/service.py, Host): its bus, files, tasks, threads."""
+"""What the daemon lends to a service's own procedures (core/service.py, Host): bus, files, tasks, threads, commands."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TypeVar
 
 import trio
 
 from herd.core.errors import HerdError
-from herd.core.service import Bus
+from herd.core.service import Bus, Ledger, Note, Output, Service
+from herd.core.words import size
 from herd.daemon import files
+from herd.daemon.command import Finished, run_command
 from herd.daemon.identity import Identity
+from herd.daemon.process import Process
 
 T = TypeVar("T")
+
+# Of one service, so many run side by side.
+_COMMANDS = 8
+# The last ones that a caller is shown.
+_MOST_LINES = 20
 
 
 class ServiceHost:
     """The Host of one service; `join_bus` and `become` are called by its controller as the start goes on."""
 
-    def __init__(self, name: str, say: Callable[[str], None]) -> None:
-        self._name = name
+    def __init__(
+        self,
+        service: Service,
+        say: Callable[[str], None],
+        process: Callable[[], Process | None],
+        ledger: Callable[[], Ledger],
+        noted: Callable[[], None],
+    ) -> None:
+        self._name = service.name
+        self._program = service.program
         self._say = say
+        self._process = process
+        self._ledger = ledger
+        self._noted = noted
+        self._at_once = trio.CapacityLimiter(_COMMANDS)
         self._bus: Bus | None = None
         self._who: Identity | None = None
         self.warnings: list[str] = []
+        self._notes: dict[str, tuple[Note, ...]] = {}
+        self._turn = trio.Lock()
 
     def begin(self) -> None:
         """A new start: what the last one warned of is over."""
         self.warnings.clear()
+        self._notes.clear()
 
     def become(self, who: Identity) -> None:
-        """Whose files write_file makes."""
+        """Whose files write_file makes, and as whom commands run."""
         self._who = who
 
     def join_bus(self, bus: Bus | None) -> None:
@@ -44,6 +69,34 @@ class ServiceHost:
         if self._bus is None:
             raise HerdError(f"cannot reach {self._name}: it is not running; start it with: herd start {self._name}")
         return self._bus
+
+    @property
+    def ledger(self) -> Ledger:
+        """What lasts of the service's moderation."""
+        return self._ledger()
+
+    def now(self) -> float:
+        """Wall-clock seconds."""
+        return time.time()
+
+    def say(self, text: str) -> None:
+        """One line in herdd's own log."""
+        self._say(text)
+
+    def publish(self, topic: str, notes: Sequence[Note]) -> None:
+        """Have these notes shown by status and to watchers, in place of others on the topic."""
+        if self._notes.get(topic, ()) != (found := tuple(notes)):
+            self._notes[topic] = found
+            self._noted()
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """All that was published."""
+        return tuple(note for notes in self._notes.values() for note in notes)
+
+    def alone(self) -> AbstractAsyncContextManager[None]:
+        """A turn in which no other procedure of the service has its own."""
+        return self._turn
 
     def warn(self, text: str) -> None:
         """Keep the warning for status and for whoever waits for the start, and log it."""
@@ -74,6 +127,21 @@ class ServiceHost:
         """Run blocking work in a thread."""
         return await trio.to_thread.run_sync(function)
 
+    async def run(self, command: Sequence[str], *, timeout: float, limit: int) -> Output:
+        """Run a command beside the program; those of one service that are too many at once wait for their turn."""
+        assert self._who is not None
+        async with self._at_once:
+            process = self._process()
+            extra = {} if process is None else {"MAINPID": str(process.pid)}
+            try:
+                finished = await run_command(
+                    self._name, self._program, self._who, command, extra, timeout=timeout, limit=limit
+                )
+            except OSError as error:
+                return Output("", failure=_refusal(error, command))
+        failure = _failure(finished, timeout, limit)
+        return Output(finished.output.decode("utf-8", "replace"), _lines(finished.messages), failure)
+
     async def gather(self, procedures: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
         """All at once; results in the order of the procedures."""
         results: dict[int, T] = {}
@@ -94,3 +162,24 @@ class ServiceHost:
         else:
             return [results[index] for index in range(len(results))]
         raise failure
+
+
+def _refusal(error: OSError, command: Sequence[str]) -> str:
+    """Why the command was not executed, as the end of a sentence."""
+    if isinstance(error, FileNotFoundError) and error.filename == command[0]:
+        return f"there is no program {command[0]}"
+    return f"{f'{error.filename}: ' if error.filename else ''}{error.strerror}"
+
+
+def _failure(finished: Finished, timeout: float, limit: int) -> str | None:
+    """Why it did not do what it is for, as the end of a sentence."""
+    if finished.late:
+        return f"its program took more than {timeout:g} seconds and was ended"
+    if finished.too_much:
+        return f"its program printed more than {size(limit)} and was ended"
+    return None if finished.ending.code == 0 else f"its program {finished.ending.words}"
+
+
+def _lines(messages: bytes) -> tuple[str, ...]:
+    lines = messages.decode("utf-8", "replace").splitlines()
+    return tuple([line for line in lines if line.strip()][-_MOST_LINES:])

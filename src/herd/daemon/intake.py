@@ -100,6 +100,11 @@ class Intake:
         """Bytes in the spool that whole lines are made of."""
         return 0 if self._spool is None else self._spool.size - self._splitter.size
 
+    @property
+    def is_spooled(self) -> bool:
+        """Whether there is a file to close."""
+        return self._spool is not None and self._spool.is_open
+
     def written(self, count: int) -> None:
         """So many of those bytes are in the log. Blocks."""
         if self._spool is not None:

@@ -164,10 +164,13 @@ class ServiceLog:
         finally:
             # The end must not lose lines: what lies in the pipe and an unfinished last line.
             with trio.CancelScope(shield=True):
-                await self._drain(intake, seen, waits)
+                if not is_closed:
+                    await self._drain(intake, seen, waits)
                 self._take(intake.rest(is_over=is_closed or is_over()), seen)
                 await self._flush()
-                await self._in_thread(self._close, intake)
+                # Who never said anything has nothing to close, and a thread would take longer than all the rest.
+                if intake.is_spooled or (self._file and self._file.is_open):
+                    await self._in_thread(self._close, intake)
             self._intake = None
 
     async def _turn(self, output: int, intake: Intake, seen: Callable[[str], None], waits: Callable[[], bool]) -> bool:

@@ -66,6 +66,11 @@ class LogFile:
             return rotation.compress_one(self.path, self._lock, check)
         return False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a descriptor to let go of."""
+        return self._descriptor is not None
+
     def close(self) -> None:
         """Let go of the descriptor; the next line opens the file again."""
         with self._lock:

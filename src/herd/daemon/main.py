@@ -22,8 +22,9 @@ import trio
 import herd
 from herd.core.errors import HerdError
 from herd.core.service import Surroundings
-from herd.daemon import config, files
+from herd.daemon import config, files, orders
 from herd.daemon.config import Configuration
+from herd.daemon.limits import OPEN_FILES
 from herd.daemon.lines import stamp
 from herd.daemon.paths import Paths, default_paths
 from herd.daemon.process import become_subreaper, reap_orphans
@@ -64,6 +65,7 @@ def main(
         successor = trio.run(run, paths, read)
         if successor is not None:
             # The same process, its children still ours: only the program is another.
+            OPEN_FILES.give_back()
             os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], successor)
     except HerdError as error:
         for line in error.message.splitlines():
@@ -112,7 +114,9 @@ async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str]
         os.setgroups([])
     become_subreaper()
     disabled = DisabledNames(paths.state_dir / "disabled.json")
-    supervisor = Supervisor(configuration, read, paths.log_dir, paths.processes_dir, disabled, _show)
+    supervisor = Supervisor(
+        configuration, read, paths.log_dir, paths.processes_dir, disabled, paths.state_dir / "ledger.sqlite", _show
+    )
     # Before anything starts: a signal from here on stops what there is.
     with (
         sole_daemon(paths.socket),
@@ -126,14 +130,14 @@ async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str]
             nursery.start_soon(_heed_signals, stops, supervisor)
             nursery.start_soon(serve, control.listener, supervisor, supervisor.say)
             supervisor.say(f"herdd {herd.__version__} listens on {paths.socket}.")
-            supervisor.start_all()
+            orders.start_all(supervisor)
             await supervisor.end_asked.wait()
             successor = None
             if supervisor.is_upgrade:
                 supervisor.say("herdd is executed anew; every service runs on.")
                 successor = control.hand_over()
             else:
-                await supervisor.stop_all()
+                await orders.stop_all(supervisor)
                 supervisor.say("Every service has been stopped; herdd ends.")
             await supervisor.bulletin.flush()
             nursery.cancel_scope.cancel()
@@ -185,7 +189,7 @@ async def _heed_signals(stops: AsyncIterator[int], supervisor: Supervisor) -> No
     async for number in stops:
         if supervisor.end_asked.is_set():
             supervisor.say("Asked again: every process ends at once.")
-            supervisor.hurry()
+            orders.hurry(supervisor)
         else:
             supervisor.say(f"{signal.Signals(number).name}: every service is being stopped.")
             supervisor.end_asked.set()

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import trio
 
-from herd.core.service import Service
+from herd.core.service import Ledger, Service
 from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity
 from herd.daemon.process import Process
@@ -40,8 +40,12 @@ class Means(Protocol):
         """Keep the host on the service's bus until cancelled."""
         ...
 
+    def ledger(self, name: str) -> Ledger:
+        """The service's part of the ledger."""
+        ...
+
     def advanced(self, name: str) -> None:
-        """The start of the service is at another stage."""
+        """The start of the service is at another stage, or it tells something else of itself."""
         ...
 
     def say(self, text: str) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import trio
 
-from herd.core.errors import StartFailed
 from herd.core.events import Status
 from herd.core.plan import Plan, plan
 from herd.core.service import Service
+from herd.daemon import orders
 from herd.daemon.config import Configuration
 from herd.daemon.supervisor import Supervisor
 
@@ -39,36 +39,24 @@ async def reload(supervisor: Supervisor, *, restart: bool) -> tuple[Plan, list[s
 async def _carry_out(supervisor: Supervisor, plan: Plan, services: tuple[Service, ...], *, restart: bool) -> list[str]:
     touched = {each for name in plan.changed for each in (name, *supervisor.graph.dependents(name))}
     failing = {name for name in touched if _is_failing(supervisor, name)}
-    stopped = await supervisor.stop_several(plan.removed)
+    wanted = orders.wanted(supervisor, [*plan.removed, *(plan.changed if restart else ())])
+    await orders.stop(supervisor, plan.removed)
     for name in plan.removed:
         # A transient one has gone by itself.
         if name in supervisor.controllers:
             supervisor.forget(name)
     supervisor.register(services)
     if restart:
-        stopped += await supervisor.stop_several(plan.changed)
-    again = {*stopped, *failing, *(name for name in plan.added if supervisor.graph.services[name].auto_start)}
-    return await _start(supervisor, [name for name in supervisor.graph.start_order() if name in again])
+        await orders.stop(supervisor, plan.changed)
+    again = {*wanted, *failing, *(name for name in plan.added if supervisor.graph.services[name].auto_start)}
+    enabled = [
+        name for name in supervisor.graph.start_order() if name in again and supervisor.controllers[name].state.enabled
+    ]
+    _, failures = await orders.start_several(supervisor, enabled, asked=False)
+    return [failure.message for failure in failures]
 
 
 def _is_failing(supervisor: Supervisor, name: str) -> bool:
     controller = supervisor.controllers[name]
     state = controller.state
     return controller.service.auto_start and state.status is Status.STOPPED and state.failure is not None
-
-
-async def _start(supervisor: Supervisor, names: list[str]) -> list[str]:
-    """Ask all at once: each waits for what it requires."""
-    failures: list[str] = []
-
-    async def start(name: str) -> None:
-        try:
-            await supervisor.controllers[name].start(asked=False)
-        except StartFailed as error:
-            failures.append(error.message)
-
-    async with trio.open_nursery() as nursery:
-        for name in names:
-            if supervisor.controllers[name].state.enabled:
-                nursery.start_soon(start, name)
-    return failures

@@ -14,7 +14,6 @@ from functools import partial
 from signal import SIGKILL, Signals
 
 import trio
-from attrs import define
 
 from herd.core import events
 from herd.core.errors import HerdError, StartFailed
@@ -28,20 +27,10 @@ from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity, NoIdentity
 from herd.daemon.log import ServiceLog
 from herd.daemon.means import Means
+from herd.daemon.moments import Start
 from herd.daemon.notify import NotifySocket
 from herd.daemon.occasions import Occasions
 from herd.daemon.process import Process
-
-
-@define
-class Start:
-    """The moments of one start (trio's clock): asked for, its requirements ready, executed, ready or failed."""
-
-    asked: float
-    began: float | None = None
-    executed: float | None = None
-    ready: float | None = None
-    failed: float | None = None
 
 
 class Runner:
@@ -57,7 +46,10 @@ class Runner:
     ) -> None:
         self.nursery = nursery
         self.service = service
-        self.host = ServiceHost(service.name, self._warn)
+        name = service.name
+        self.host = ServiceHost(
+            service, self._warn, lambda: self.process, lambda: means.ledger(name), lambda: means.advanced(name)
+        )
         # The present process.
         self.attendance: Attendance | None = None
         self.occasions = Occasions(service, lambda: means.advanced(service.name))
@@ -138,6 +130,9 @@ class Runner:
                 # Broken off before it began, it asks nothing of its requirements.
                 await trio.lowlevel.checkpoint()
                 await procedure()
+            except StartFailed as error:
+                # Of what it requires: the sentence says already what to try.
+                self._fail(error.sentence, error.notes, has_remedy=True)
             except HerdError as error:
                 self._fail(error.message)
             except (OSError, NoIdentity) as error:
@@ -149,9 +144,9 @@ class Runner:
         self.occasions.next_run = None
         self._procedure_done.set()
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, reason: str, notes: tuple[str, ...] = (), *, has_remedy: bool = False) -> None:
         self._times.failed = trio.current_time()
-        self._post(events.Failed(Failure(self.stage or Stage.SETUP, reason)))
+        self._post(events.Failed(Failure(self.stage or Stage.SETUP, reason, notes, has_remedy)))
 
     async def _start(self) -> None:
         service, means = self.service, self._means
@@ -182,10 +177,10 @@ class Runner:
         service = self.service
         self.stage = Stage.REQUIREMENT
         if missing := self._means.missing_requirement(service.name):
-            raise StartFailed(f"it requires {missing}, which does not run any more")
+            raise HerdError(f"it requires {missing}, which does not run any more")
         if service.one_shot:
             await trio.sleep_forever()
-        await self._settle(set_up=False)
+        await self._settle(resumed=True)
         self._post(events.Ready())
         if service.is_on_demand:
             await attendance.cleared.wait()
@@ -233,16 +228,18 @@ class Runner:
             self._times.ready = trio.current_time()
         return self._post(event)
 
-    async def _settle(self, *, set_up: bool = True) -> None:
+    async def _settle(self, *, resumed: bool = False) -> None:
         """What has to be there before the service runs, beside its process."""
         service, attendance = self.service, self.attendance
         assert attendance is not None
         if service.bus_path is not None:
             self.stage = Stage.READINESS
             await attendance.keep_bus(partial(self._means.join_bus, service, self.host))
-        if service.setup is not None and set_up:
+        if set_up := service.resumption if resumed else service.setup:
             self.stage = Stage.SETUP
-            await service.setup(self.host)
+            await set_up(self.host)
+        if service.companion is not None:
+            attendance.accompany(service.companion, self.host)
         if service.health is not None:
             attendance.watch_health(service.health, self.host)
 

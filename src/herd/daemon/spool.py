@@ -33,6 +33,11 @@ class Spool:
         return len(self._held)
 
     @property
+    def is_open(self) -> bool:
+        """Whether there is a file."""
+        return self._descriptor is not None
+
+    @property
     def is_whole(self) -> bool:
         """Whether the next herdd would find all that is held."""
         return self._is_whole

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 
 from herd.core import events
 from herd.core.errors import NoSuchService, StartFailed
-from herd.core.events import Stage, Status
 from herd.core.graph import Graph
-from herd.core.service import Service
+from herd.core.service import Ledger, Service
 from herd.core.state import State
 from herd.core.status import Snapshot
 from herd.core.suggest import did_you_mean
@@ -24,10 +25,14 @@ from herd.daemon.enabling import Enabling
 from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity
 from herd.daemon.launch import launch, prepare
+from herd.daemon.limits import OPEN_FILES
 from herd.daemon.log import ServiceLog
 from herd.daemon.logpolicy import LogPolicy
 from herd.daemon.process import Process, reap_orphans
 from herd.daemon.remembered import DisabledNames, mark_ready
+
+if TYPE_CHECKING:
+    from herd.daemon.ledger import Book
 
 
 class Supervisor:
@@ -40,6 +45,7 @@ class Supervisor:
         log_dir: Path,
         processes_dir: Path,
         disabled: DisabledNames,
+        ledger: Path,
         show: Callable[[Sequence[str]], None],
     ) -> None:
         # Reads the configuration; blocks. Raises ConfigurationError.
@@ -59,7 +65,11 @@ class Supervisor:
         # The services whose processes an earlier herdd started.
         self.taken_over: set[str] = set()
         self._log_dir = log_dir
+        self._ledger_file = ledger
+        self._book: Book | None = None
         self.enabling = Enabling(self.controllers, disabled, self.say)
+        # Who waits for which services to come up, and those that did.
+        self._arrivals: list[tuple[Collection[str], dict[str, Controller]]] = []
         self._scopes: dict[str, trio.CancelScope] = {}
         self._nursery: trio.Nursery | None = None
         self.register(configuration.services)
@@ -91,6 +101,8 @@ class Supervisor:
         Those that are left out are still there: forget() them.
         """
         services = list(services)
+        if missing := OPEN_FILES.make_room(len(services)):
+            self.say(f"herdd may need {missing} open files more than it is allowed; raise its limit (LimitNOFILE=).")
         for service in services:
             known = self.controllers.get(service.name)
             if known is None:
@@ -134,84 +146,27 @@ class Supervisor:
         controller.retire()
         self._scopes.pop(name).cancel()
 
-    # Starting and stopping.
-
-    def start_all(self) -> None:
-        """Ask every service that starts with herdd to start; each waits for what it requires."""
-        for name in self.graph.start_order():
-            if self.graph.services[name].auto_start:
-                self.controllers[name].post(events.Start(asked=False))
-
-    async def start(self, name: str) -> None:
-        """Start a service and what it requires. Raises StartFailed."""
-        await self.controllers[name].start()
-
-    async def stop(self, name: str) -> list[str]:
-        """Stop a service, those that require it first. Returns the names of those that had not been stopped."""
-        return await self.stop_several([name])
-
-    async def stop_several(self, names: Iterable[str]) -> list[str]:
-        """Stop services and all that require them, each once what requires it has stopped."""
-        wanted = {each for name in names for each in (name, *self.graph.dependents(name))}
-        active = [name for name in self.graph.stop_order() if name in wanted and self._is_active(name)]
-        stopped = {name: trio.Event() for name in wanted}
-
-        async def stop(controller: Controller, dependents: list[str]) -> None:
-            for dependent in dependents:
-                await stopped[dependent].wait()
-            await controller.stop()
-            stopped[controller.service.name].set()
-
-        async with trio.open_nursery() as nursery:
-            for name in wanted:
-                nursery.start_soon(stop, self.controllers[name], self.graph.dependents(name))
-        return active
-
-    def _is_active(self, name: str) -> bool:
-        return self.controllers[name].state.status is not Status.STOPPED
-
-    async def restart(self, name: str) -> list[str]:
-        """Stop, then start what had been running of the service and its dependents. Raises StartFailed."""
-        stopped = await self.stop(name)
-        await self.start(name)
-        # A transient one is gone.
-        again = [each for each in reversed(stopped) if each != name and each in self.controllers]
-        for each in again:
-            await self.start(each)
-        return [name, *again]
-
-    async def stop_all(self) -> None:
-        """Stop everything."""
-        await self.stop_several(list(self.controllers))
-
-    def hurry(self) -> None:
-        """End every process at once."""
-        for controller in self.controllers.values():
-            controller.post(events.Hurry())
-
     # What controllers need (controller.Surroundings).
 
     async def start_requirements(self, name: str) -> None:
         """Bring up what the service requires, side by side. Raises StartFailed."""
-        failures: list[str] = []
+        failures: dict[str, StartFailed] = {}
         asked = self.controllers[name].state.asked
 
         async def bring_up(need: str) -> None:
             controller = self.controllers[need]
             try:
                 # One that waits to respawn keeps its delay.
-                await (controller.settled() if controller.state.respawn_at else controller.start(asked=asked))
+                await controller.start(asked=asked and controller.state.respawn_at is None)
             except StartFailed as error:
-                failures.append(f"it requires {need}, and: {error.message}")
+                failures[need] = error
 
         async with trio.open_nursery() as nursery:
             for need in self.unserved(name):
                 nursery.start_soon(bring_up, need)
         if failures:
-            raise StartFailed("; ".join(failures))
-
-    def _serves(self, state: State) -> bool:
-        return state.status is Status.RUNNING or (state.status is Status.STOPPED and state.done)
+            sentence = "; ".join(f"it requires {need}, and: {error.sentence}" for need, error in failures.items())
+            raise StartFailed(sentence, tuple(note for error in failures.values() for note in error.notes))
 
     def missing_requirement(self, name: str) -> str | None:
         """A requirement whose process ended with the herdd before this one."""
@@ -232,6 +187,15 @@ class Supervisor:
     async def remember(self, service: Service, process: Process) -> None:
         """Note that the process serves, for the herdd after this one."""
         await trio.to_thread.run_sync(mark_ready, self.processes_dir, service.name, process.pid)
+
+    def ledger(self, name: str) -> Ledger:
+        """The service's part of the ledger."""
+        if self._book is None:
+            # Not every service keeps one, and SQLite takes its time to be read in.
+            from herd.daemon.ledger import Book
+
+            self._book = Book(self._ledger_file)
+        return self._book.of(name)
 
     async def join_bus(self, service: Service, host: ServiceHost, task_status: trio.TaskStatus[None]) -> None:
         """Hold the connection to the service's bus. Raises BusError before it is there, nothing after."""
@@ -263,8 +227,33 @@ class Supervisor:
         if controller.state.status is before.status:
             return
         self.say(announcement(controller))
-        if controller.state.status is Status.RUNNING or controller.state.done:
-            self._resume_dependents(controller.service.name)
+        if controller.state.serves and not before.serves:
+            self._arrived(controller)
+        # What it lacked may have come back while word of that loss was on its way.
+        if controller.state.awaits_requirement and self._has_all_it_needs(controller.service.name):
+            controller.post(events.RequirementBack())
+
+    @contextmanager
+    def arriving(self, names: Collection[str]) -> Iterator[dict[str, Controller]]:
+        """Those of these that come to serve meanwhile, in that order."""
+        arrivals = names, dict[str, Controller]()
+        self._arrivals.append(arrivals)
+        try:
+            yield arrivals[1]
+        finally:
+            self._arrivals.remove(arrivals)
+
+    def _arrived(self, controller: Controller) -> None:
+        name = controller.service.name
+        for names, came in self._arrivals:
+            if name in names:
+                came[name] = controller
+        for dependent in self.graph.dependents(name):
+            if self.controllers[dependent].state.awaits_requirement:
+                self.controllers[dependent].post(events.RequirementBack())
+
+    def _has_all_it_needs(self, name: str) -> bool:
+        return all(self.controllers[need].state.serves for need in self.graph.needs(name))
 
     def advanced(self, name: str) -> None:
         """Show the watchers that a start goes on."""
@@ -272,7 +261,7 @@ class Supervisor:
 
     def unserved(self, name: str) -> list[str]:
         """The requirements that a start of the service has to wait for."""
-        return [need for need in self.graph.requirements(name) if not self._serves(self.controllers[need].state)]
+        return [need for need in self.graph.requirements(name) if not self.controllers[need].state.serves]
 
     def stopped(self, controller: Controller) -> None:
         """A transient service that has stopped is forgotten."""
@@ -280,13 +269,6 @@ class Supervisor:
         if controller.service.transient and self.controllers.get(name) is controller:
             self.say(f"Service {name}, which is transient, is forgotten.")
             self.forget(name)
-
-    def _resume_dependents(self, name: str) -> None:
-        for dependent in self.graph.dependents(name):
-            state = self.controllers[dependent].state
-            waits = state.failure is not None and state.failure.stage is Stage.REQUIREMENT and not state.asked
-            if state.status is Status.STOPPED and waits:
-                self.controllers[dependent].post(events.Start(asked=False))
 
     def say(self, text: str) -> None:
         """One line in herdd's own log."""

@@ -11,15 +11,17 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import asdict, frozen
 
+from herd.core.arguments import read
 from herd.core.details import details
 from herd.core.errors import HerdError, NoSuchAction, WrongUsage
 from herd.core.events import Status
 from herd.core.plan import Plan
-from herd.core.service import Access, Action, Reply
+from herd.core.service import Access, Action, Invocation, Reply
 from herd.core.status import facts, overview
 from herd.core.suggest import did_you_mean
-from herd.daemon import access
+from herd.daemon import access, orders
 from herd.daemon.access import Peer
+from herd.daemon.caller import PeerCaller
 from herd.daemon.controller import Controller
 from herd.daemon.reload import planned, reload
 from herd.daemon.supervisor import Supervisor
@@ -67,16 +69,18 @@ def _no_such_action(supervisor: Supervisor, action: str, name: str, known: list[
     return text + (did_you_mean(action, known) or f"see: herd doc {name} list-actions")
 
 
-async def _perform_action(controller: Controller, action: Action, peer: Peer, arguments: Sequence[str]) -> Reply:
+async def _perform_action(controller: Controller, action: Action, peer: Peer, words: Sequence[str]) -> Reply:
     name = controller.service.name
     access.check(peer, action.access, f"{action.name} {name}")
-    if not action.accepts(len(arguments)):
+    try:
+        arguments = read(action.usage, words)
+    except ValueError as error:
         usage = f"herd {action.name} {name} {action.usage}".rstrip()
-        raise WrongUsage(f"cannot {action.name}: it is used as: {usage}")
+        raise WrongUsage(f"cannot {action.name}: {error}; it is used as: {usage}") from error
     if controller.state.status is not Status.RUNNING:
         state = controller.state.status.value
         raise HerdError(f"cannot {action.name}: service {name} is {state}; see: herd status {name}")
-    return await action.handler(controller.host, arguments)
+    return await action.handler(controller.host, Invocation(arguments, await PeerCaller.of(peer)))
 
 
 # The actions of every service.
@@ -93,20 +97,22 @@ async def _start(supervisor: Supervisor, name: str, arguments: Sequence[str]) ->
     controller = supervisor.controllers[name]
     if controller.state.status is Status.RUNNING:
         return Reply({"started": []}, f"Service {name} is already running.\n")
-    await supervisor.start(name)
-    warnings = tuple(controller.host.warnings)
-    return Reply({"started": [name], "warnings": list(warnings)}, _said([name], "started"), warnings)
+    return _started(await orders.start(supervisor, name))
+
+
+def _started(controllers: Sequence[Controller]) -> Reply:
+    names = [each.service.name for each in controllers]
+    warnings = tuple(warning for each in controllers for warning in each.host.warnings)
+    return Reply({"started": names, "warnings": list(warnings)}, _said(names, "started"), warnings)
 
 
 async def _stop(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    stopped = await supervisor.stop(name)
+    stopped = await orders.stop(supervisor, [name])
     return Reply({"stopped": stopped}, _said(stopped, "stopped"))
 
 
 async def _restart(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    started = await supervisor.restart(name)
-    warnings = tuple(warning for each in started for warning in supervisor.controllers[each].host.warnings)
-    return Reply({"started": started, "warnings": list(warnings)}, _said(started, "started"), warnings)
+    return _started(await orders.restart(supervisor, name))
 
 
 def _said(names: Sequence[str], participle: str) -> str:

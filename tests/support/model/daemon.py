@@ -80,9 +80,7 @@ class Daemon:
 
     def start(self, keeper: Keeper) -> None:
         """Somebody asks for a start and waits."""
-        keeper.starters.append(request := Request())
-        self.requests.append(request)
-        keeper.post(events.Start())
+        self.requests.append(keeper.ask(events.Start()))
 
     def stop(self, keepers: Iterable[Keeper]) -> None:
         """Somebody asks for a stop, and waits for each of these and of those that require them."""
@@ -147,10 +145,8 @@ class Daemon:
         return found
 
     def _pursue(self, task: StopTask) -> None:
-        task.keeper.stoppers.append(request := Request())
-        task.request = request
-        self.requests.append(request)
-        task.keeper.post(events.Stop())
+        task.request = task.keeper.ask(events.Stop())
+        self.requests.append(task.request)
 
     def _proceed(self, keeper: Keeper) -> None:
         if keeper.place is Place.BEGUN:
@@ -166,19 +162,16 @@ class Daemon:
             keeper.place = Place.PREPARED
 
     def _bring_up(self, need: Keeper, dependent: Keeper) -> Request:
-        need.starters.append(request := Request())
         # One that waits to respawn keeps its delay.
-        if not need.state.respawn_at:
-            need.post(events.Start(dependent.state.asked))
-        return request
+        return need.ask(events.Start(dependent.state.asked and need.state.respawn_at is None))
 
     def _handle(self, keeper: Keeper) -> None:
         """The next event, or the rest of the last one."""
-        before = keeper.state.status
+        before = keeper.state
         if not keeper.effects:
             self._step(keeper)
-        if keeper.state.status is not before and keeper.serves:
-            self._resume_dependents(keeper)
+        if keeper.state.status is not before.status:
+            self._tell_those_who_wait(keeper, before)
         while keeper.effects:
             breaks_off = isinstance(keeper.effects[0], events.CancelStart | events.Terminate | events.Kill)
             if breaks_off and not keeper.break_off():
@@ -188,6 +181,7 @@ class Daemon:
     def _step(self, keeper: Keeper) -> None:
         posted, before = keeper.queue.popleft(), keeper.state
         event = posted.event
+        keeper.register(posted)
         keeper.backlog = max(0, keeper.backlog - 1)
         self.seen.add((before.status, type(event)))
         if isinstance(event, events.Cleared):
@@ -196,12 +190,13 @@ class Daemon:
         keeper.effects.extend(effects)
         rules.check_step(keeper, posted, before, self.now)
 
-    def _resume_dependents(self, keeper: Keeper) -> None:
-        for dependent in self._dependents[keeper]:
-            state = dependent.state
-            waits = state.failure is not None and state.failure.stage is Stage.REQUIREMENT and not state.asked
-            if state.status is Status.STOPPED and waits:
-                dependent.post(events.Start(asked=False))
+    def _tell_those_who_wait(self, keeper: Keeper, before: State) -> None:
+        if keeper.serves and not before.serves:
+            for dependent in self._dependents[keeper]:
+                if dependent.state.awaits_requirement:
+                    dependent.post(events.RequirementBack())
+        if keeper.state.awaits_requirement and all(need.serves for need in keeper.all_needs):
+            keeper.post(events.RequirementBack())
 
     def _perform(self, keeper: Keeper, effect: Effect) -> None:
         match effect:
@@ -223,6 +218,11 @@ class Daemon:
             case events.AnswerStart(failure):
                 assert failure is not None or keeper.serves, "told of a start that is not done"
                 self._answer(keeper.starters, failure)
+            case events.RefuseStart(failure):
+                # Nobody waits where the daemon itself asked.
+                if keeper.request is not None:
+                    keeper.starters.remove(keeper.request)
+                    keeper.request.answer(failure)
             case events.AnswerStop():
                 assert keeper.process is None, "told of a stop, and there is a process"
                 self._answer(keeper.stoppers)

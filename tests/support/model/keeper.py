@@ -8,7 +8,7 @@ from enum import Enum
 from attrs import define, field, frozen
 
 from herd.core import events
-from herd.core.events import Effect, Ending, Event, Failure, Stage, Status, Timer
+from herd.core.events import Effect, Ending, Event, Failure, Stage, Timer
 from herd.core.state import Policy, State
 
 
@@ -43,12 +43,14 @@ class Place(Enum):
 class Request:
     """Somebody who waits for a start or a stop."""
 
+    handled: bool = False
     answered: bool = False
     failure: Failure | None = None
 
     def answer(self, failure: Failure | None = None) -> None:
-        """It is told, and never twice."""
+        """It is told, never twice, and never by what came before it."""
         assert not self.answered
+        assert self.handled, "told of what came before it was handled"
         self.answered, self.failure = True, failure
 
 
@@ -62,10 +64,11 @@ class Armed:
 
 @frozen
 class Posted:
-    """An event on its way; of a timer, with which one fired."""
+    """An event on its way; of a timer, with which one fired; of a start or a stop, with who waits for it."""
 
     event: Event
     armed: Armed | None = None
+    request: Request | None = None
 
 
 @define(eq=False)
@@ -79,6 +82,8 @@ class Keeper:
     queue: deque[Posted] = field(factory=deque)
     # Still to be performed once the thread that executes the program has come back.
     effects: deque[Effect] = field(factory=deque)
+    # The last that was handled, and those who wait.
+    request: Request | None = None
     starters: list[Request] = field(factory=list)
     stoppers: list[Request] = field(factory=list)
     armed: Armed | None = None
@@ -91,12 +96,28 @@ class Keeper:
     process: FakeProcess | None = None
     processes: list[FakeProcess] = field(factory=list)
     adopted: bool = False
-    # When it was respawned since anybody asked for anything.
+    # When it was respawned since anybody asked for anything, and how often since a stop that was asked for.
     respawned: list[float] = field(factory=list)
+    respawns: int = 0
+    # It was asked to stop, and nobody has asked for a start since.
+    unwanted: bool = False
 
     def post(self, event: Event, armed: Armed | None = None) -> None:
         """Let the event be handled, after those before it."""
         self.queue.append(Posted(event, armed))
+
+    def ask(self, event: events.Start | events.Stop) -> Request:
+        """The same, for somebody who waits for what comes of it."""
+        request = Request()
+        self.queue.append(Posted(event, request=request))
+        return request
+
+    def register(self, posted: Posted) -> None:
+        """Who asked for what is being handled waits from now on."""
+        self.request = posted.request
+        if posted.request is not None:
+            posted.request.handled = True
+            (self.starters if isinstance(posted.event, events.Start) else self.stoppers).append(posted.request)
 
     def is_posted(self, kind: type[Event]) -> bool:
         """Whether such an event is on its way."""
@@ -110,7 +131,12 @@ class Keeper:
     @property
     def serves(self) -> bool:
         """Whether those who require it may start."""
-        return self.state.status is Status.RUNNING or self.state.done
+        return self.state.serves
+
+    @property
+    def all_needs(self) -> set[Keeper]:
+        """All that it requires, directly or not."""
+        return {each for need in self.needs for each in (need, *need.all_needs)}
 
     @property
     def timer_is_on(self) -> bool:

@@ -29,12 +29,23 @@ def check_step(keeper: Keeper, posted: Posted, before: State, now: float) -> Non
         assert state == before, "a timer that is over acts"
         assert not keeper.effects or is_idle, "a timer that is over acts"
     if isinstance(event, events.Stop | events.Hurry):
-        wishes = (state.starts_again, state.respawns, state.respawn_at)
-        assert wishes == (False, False, None), "it was asked to stop, and would start again"
+        assert not state.is_wanted, "it was asked to stop, and would start again"
     if isinstance(event, events.Stop | events.Enable | events.Hurry) or event == events.Start():
         keeper.respawned.clear()
+    if isinstance(event, events.Start | events.Stop | events.Hurry):
+        keeper.unwanted = not isinstance(event, events.Start)
+    if state.status is Status.STARTING and before.status is not Status.STARTING:
+        assert not keeper.unwanted, "it was asked to stop, and starts without being asked"
     if state.status is Status.STARTING and (before.respawns or before.respawn_at is not None):
         _check_respawn(keeper, event, before, now)
+    _check_count(keeper, event)
+
+
+def _check_count(keeper: Keeper, event: Event) -> None:
+    """The respawns since the last stop that was asked for are counted."""
+    if isinstance(event, events.Stop | events.Hurry):
+        keeper.respawns = 0
+    assert keeper.state.respawned == keeper.respawns
 
 
 def _check_respawn(keeper: Keeper, event: Event, before: State, now: float) -> None:
@@ -43,6 +54,7 @@ def _check_respawn(keeper: Keeper, event: Event, before: State, now: float) -> N
     assert keeper.state.asked or is_due, "a respawn before its time"
     if isinstance(event, events.TimerFired):
         keeper.respawned.append(now)
+        keeper.respawns += 1
         _check_limit(keeper, now)
 
 
@@ -87,6 +99,8 @@ def check_quiet(keepers: Sequence[Keeper]) -> None:
             assert not keeper.process.unwell, "it runs unwell"
         if status is Status.RUNNING or goes_on:
             assert all(_is_there(need) for need in keeper.needs), "it runs without what it requires"
+        if keeper.state.awaits_requirement and status is Status.STOPPED and keeper.state.enabled:
+            assert not all(need.serves for need in keeper.all_needs), "it waits for nothing"
 
 
 def _is_there(need: Keeper) -> bool:

@@ -1,0 +1,132 @@
+"""Who asked for an action, and that one's files: read and written with that one's rights, as if `herd` had done it.
+
+A name is the caller's: it counts from the caller's working directory, and /dev/stdin and /dev/fd/N are the caller's
+descriptors, so that a secret can come from a pipe. (Bash makes one of `<(pass show jami)`.)
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+import re
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+
+from herd.core.errors import HerdError
+from herd.daemon.access import Peer
+from herd.daemon.rights import with_rights_of
+
+T = TypeVar("T")
+
+_OWN_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/([0-9]+)")
+_STANDARD_INPUT = "/dev/stdin"
+# Seconds that whoever writes into a pipe has for all of it.
+_PATIENCE = 60.0
+
+
+class PeerCaller:
+    """The process at the other end of the socket (core/service.py, Caller)."""
+
+    def __init__(self, peer: Peer, name: str) -> None:
+        self.name = name
+        self._peer = peer
+
+    @classmethod
+    async def of(cls, peer: Peer) -> PeerCaller:
+        """The peer and its user's name, which is looked up in a thread: that may ask a network."""
+        return cls(peer, await trio.to_thread.run_sync(_user_name, peer.uid))
+
+    async def read_file(self, name: str, limit: int) -> bytes:
+        """The content of a file, or of a pipe up to its end. Raises HerdError."""
+        try:
+            content = await _read(await self._with_rights(name, _open), limit)
+        except OSError as error:
+            raise HerdError(f"cannot read {name}: {error.strerror}; name a file that {self.name} may read") from error
+        if len(content) > limit:
+            raise HerdError(f"cannot read {name}: it has more than {limit} bytes; name another file")
+        return content
+
+    async def write_new_file(self, name: str, content: bytes) -> None:
+        """A file of the caller's that was not there, readable by the caller alone. Raises HerdError."""
+        try:
+            with trio.CancelScope(shield=True):
+                await self._with_rights(name, lambda place: _write(place, content))
+        except OSError as error:
+            raise HerdError(f"cannot write {name}: {error.strerror}; name a file that is not there yet") from error
+
+    async def _with_rights(self, name: str, work: Callable[[str], T]) -> T:
+        peer = self._peer
+        if os.geteuid() not in (0, peer.uid):
+            raise HerdError(
+                f"cannot open {name}: herdd is not root and has no rights of {self.name}'s; ask as its user"
+            )
+        place = self._place(name)
+        return await trio.to_thread.run_sync(with_rights_of, peer.uid, peer.gid, lambda: work(place))
+
+    def _place(self, name: str) -> str:
+        if name == _STANDARD_INPUT:
+            return f"/proc/{self._peer.pid}/fd/0"
+        if own := _OWN_DESCRIPTOR.fullmatch(name):
+            return f"/proc/{self._peer.pid}/fd/{own[1]}"
+        return str(Path(f"/proc/{self._peer.pid}/cwd") / name)
+
+
+def _user_name(uid: int) -> str:
+    with suppress(KeyError):
+        return pwd.getpwuid(uid).pw_name
+    return f"uid {uid}"
+
+
+def _open(place: str) -> int:
+    # Not blocking: to open a pipe must not wait for its writer.
+    return os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+async def _read(descriptor: int, limit: int) -> bytes:
+    """Up to one byte more than `limit`; closes the descriptor. Raises OSError."""
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return await trio.to_thread.run_sync(_read_file, descriptor, limit)
+        with trio.move_on_after(_PATIENCE):
+            return await _read_pipe(descriptor, limit)
+        raise OSError(errno.ETIMEDOUT, "its end did not come")
+    finally:
+        os.close(descriptor)
+
+
+def _read_file(descriptor: int, limit: int) -> bytes:
+    content = bytearray()
+    while len(content) <= limit and (part := os.read(descriptor, limit + 1 - len(content))):
+        content += part
+    return bytes(content)
+
+
+async def _read_pipe(descriptor: int, limit: int) -> bytes:
+    content = bytearray()
+    while len(content) <= limit:
+        await trio.lowlevel.wait_readable(descriptor)
+        if not (part := os.read(descriptor, limit + 1 - len(content))):
+            break
+        content += part
+    return bytes(content)
+
+
+def _write(place: str, content: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(place, flags, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+    except BaseException:
+        # A half of it would be taken for the whole.
+        with suppress(OSError):
+            os.unlink(place)
+        raise
