@@ -163,12 +163,15 @@ async def test_another_policy_may_have_older_files_compressed(tmp_path: Path, mo
     log = ServiceLog("web", tmp_path, policy=LogPolicy(size=1, compress=False), compressor=compressor)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(compressor.run)
+        await idle.wait()
         await log.write([b"one"])
+        idle = trio.Event()
         await log.write([b"two"])
         await idle.wait()
         assert sorted(os.listdir(tmp_path)) == ["web.log", "web.log.1"]
         idle = trio.Event()
         log.follow(LogPolicy())
-        await idle.wait()
+        with trio.fail_after(20):
+            await idle.wait()
         nursery.cancel_scope.cancel()
     assert sorted(os.listdir(tmp_path)) == ["web.log", "web.log.1.gz"]
