@@ -245,3 +245,24 @@ def test_a_ban_ends_the_calls(held: Held) -> None:
         assert held.through(lambda host, account: hang_up_contact(host, account, bob), held.point) == 0
     finally:
         held.herd("unban-contact", "jami", bob, held.point)
+
+
+def test_whoever_is_banned_is_hung_up_at_once(held: Held) -> None:
+    bob = held.bob.fingerprint
+    try:
+        told = held.herd("ban-contact", "jami", bob, held.point, "--reason", "shouts")
+        assert told == f"{bob} is banned from account {held.point}.\n"
+        held.bob.until_alone()
+        assert set(held.listed()) == {held.ann.fingerprint, held.cleo.fingerprint}
+    finally:
+        held.herd("unban-contact", "jami", bob, held.point)
+    held.join(held.bob)
+    assert bob in held.listed()
+
+
+def test_a_new_moderator_moderates_the_conference_that_runs(held: Held) -> None:
+    bob = held.bob.fingerprint
+    held.herd("add-moderator", "jami", bob, held.point)
+    held.until_told(held.bob, call_manager.MODERATOR, True)
+    held.herd("remove-moderator", "jami", bob, held.point, "--force")
+    held.until_told(held.bob, call_manager.MODERATOR, False)
