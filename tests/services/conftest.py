@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from assembly import Assembly, assembled
 from jami import FRIEND, STRANGER, Archive, table, tools
 from support import Daemon, herdd, short_directory
 
@@ -94,3 +95,10 @@ def provisioned(archives: dict[str, Archive]) -> Iterator[Daemon]:
     with herdd(config) as daemon:
         daemon.until_status("jami", "running")
         yield daemon
+
+
+@pytest.fixture(scope="session")
+def assembly() -> Iterator[Assembly]:
+    """A meeting point and three people who can call it."""
+    with assembled() as made:
+        yield made

@@ -6,7 +6,8 @@ A fake process does what its script says: it prints what a test lets it print, a
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
@@ -17,7 +18,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from herd.core.errors import HerdError, StartFailed
 from herd.core.events import Ending, Status
-from herd.core.service import Ledger, Program, Service
+from herd.core.service import BusCall, BusSignal, Ledger, Program, Service
 from herd.core.state import State
 from herd.daemon.controller import Controller
 from herd.daemon.host import ServiceHost
@@ -79,7 +80,14 @@ class FakeLog(ServiceLog):
         super().__init__("web", Path("/nowhere"))
         self._around = around
 
-    async def capture(self, output: int, seen: Callable[[str], None]) -> None:
+    async def capture(
+        self,
+        output: int,
+        seen: Callable[[str], None],
+        *,
+        waits: Callable[[], bool] = lambda: True,
+        is_over: Callable[[], bool] = lambda: True,
+    ) -> None:
         process = next(each for each in self._around.processes if each.pid == output)
         async for line in process.printed:
             seen(line)
@@ -152,6 +160,28 @@ class FakeSurroundings:
 
     def say(self, text: str) -> None:
         self.said.append(text)
+
+
+class DeafBus:
+    """A bus whose other end answers always the same, member by member, and does nothing that it is asked."""
+
+    def __init__(self, answers: Mapping[str, Any]) -> None:
+        self.answers = answers
+        self.asked: list[str] = []
+        self.gone = False
+
+    async def call(self, call: BusCall, timeout: float = 60.0) -> tuple[Any, ...]:
+        await trio.lowlevel.checkpoint()
+        self.asked.append(call.member)
+        return (self.answers[call.member],) if call.member in self.answers else ()
+
+    @asynccontextmanager
+    async def signals(self, interface: str, *members: str) -> AsyncIterator[AsyncIterator[BusSignal]]:
+        send, receive = trio.open_memory_channel[BusSignal](0)
+        if self.gone:
+            send.close()
+        async with send, receive:
+            yield receive
 
 
 async def controlled(nursery: trio.Nursery, around: FakeSurroundings, **keys: Any) -> Controller:

@@ -30,7 +30,7 @@ from herd.daemon.census import MARK
 from herd.daemon.process import become_subreaper
 
 # As long as any single wait may take; a machine under load needs more than a quiet one.
-PATIENCE = 30.0
+PATIENCE = 60.0
 INTERFACE = "org.herdctl.Supervisor"
 HERD = (sys.executable, "-c", "from herdctl.cli import main; main()")
 HERDD = (sys.executable, "-m", "herd.daemon.main")
@@ -105,7 +105,7 @@ class Wire:
 class Daemon:
     """A herdd that runs, and where it keeps what. Made by `herdd`."""
 
-    def __init__(self, directory: Path, options: tuple[str, ...]) -> None:
+    def __init__(self, directory: Path, options: tuple[str, ...], inside: tuple[str, ...] = ()) -> None:
         self.directory = directory
         self.config = directory / "herd.toml"
         self.runtime_dir, self.state_dir, self.log_dir = directory / "run", directory / "state", directory / "log"
@@ -115,7 +115,7 @@ class Daemon:
         self.steps: list[str] = []
         self._said = threading.Condition()
         self.process = subprocess.Popen(
-            [*HERDD, *self.arguments, *options],
+            [*inside, *HERDD, *self.arguments, *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -227,16 +227,19 @@ def short_directory() -> Iterator[Path]:
 
 
 @contextmanager
-def herdd(config: str, *options: str, directory: Path | None = None, ends: bool = True) -> Iterator[Daemon]:
+def herdd(
+    config: str, *options: str, directory: Path | None = None, ends: bool = True, inside: tuple[str, ...] = ()
+) -> Iterator[Daemon]:
     """A daemon whose socket answers; afterwards it is told to end, has to end well, and leaves no process.
 
-    Unless `ends`: then the test ends it in a way of its own, and its processes may stay.
+    Unless `ends`: then the test ends it in a way of its own, and its processes may stay. `inside` are the words before
+    its command that put it elsewhere, with the same process id.
     """
     become_subreaper()
     with ExitStack() as stack:
         place = directory or stack.enter_context(short_directory())
         (place / "herd.toml").write_text(config)
-        daemon = Daemon(place, options)
+        daemon = Daemon(place, options, inside)
         try:
             daemon.said(" listens on ")
             yield daemon

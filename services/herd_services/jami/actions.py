@@ -8,6 +8,7 @@ from __future__ import annotations
 from herd.core.service import Action
 from herd_services.jami.banning import ban_contact, import_bans, unban_contact
 from herd_services.jami.bans import export_bans, list_banned_contacts
+from herd_services.jami.conference_actions import ACTIONS as _OF_CONFERENCES
 from herd_services.jami.enabling import disable_account, enable_account
 from herd_services.jami.history import history
 from herd_services.jami.listings import list_account_details, list_accounts, list_contacts, list_moderators
@@ -82,4 +83,5 @@ ACTIONS = (
         import_bans,
         "FILE [--dry-run]",
     ),
+    *_OF_CONFERENCES,
 )

@@ -193,6 +193,23 @@ class Host(Protocol):
         """Run blocking work outside the main loop."""
         ...
 
+    async def run(self, command: Sequence[str], *, timeout: float, limit: int) -> Output:
+        """Run a command as the service's program is run, with $MAINPID, to its end; nothing of it is left.
+
+        It is ended after `timeout` seconds, and when it has printed more than `limit` bytes.
+        """
+        ...
+
+
+@frozen
+class Output:
+    """What a command printed on standard output, and the last lines of its standard error."""
+
+    text: str
+    messages: tuple[str, ...] = ()
+    # Why it did not do what it is for, as the end of a sentence; None: it ended with 0.
+    failure: str | None = None
+
 
 @frozen
 class Reply:
@@ -231,6 +248,13 @@ class Invocation:
     caller: Caller
 
 
+# What no action of a service's may be called: what every service offers, what the command herd does by itself, and what
+# `herd doc` takes for words of its own.
+TAKEN_NAMES = frozenset(
+    {"status", "why", "start", "stop", "restart", "enable", "disable", "doc", "log", "watch", "action", "list-actions"}
+)
+
+
 @frozen
 class Action:
     """A verb of a service. `usage` is as core/arguments.py reads it: `CONTACT [ACCOUNT] [--reason TEXT]`."""
@@ -240,6 +264,8 @@ class Action:
     handler: Callable[[Host, Invocation], Awaitable[Reply]]
     usage: str = ""
     access: Access = Access.READ
+    # It is broken off when whoever asked for it leaves; others go on to their end, so that nothing is left half done.
+    ends_with_caller: bool = False
 
 
 @frozen
@@ -343,6 +369,8 @@ class Service:
     schedule: Schedule | None = None
     # False: its output is thrown away. None: LOG-DIR/NAME.log.
     log: Path | Literal[False] | None = None
+    # Whether its lines get time stamps there. None: as the configuration has it for all.
+    log_time_stamps: bool | None = None
     auto_start: bool = True
     actions: tuple[Action, ...] = ()
 
@@ -368,10 +396,11 @@ class Service:
 
 @frozen
 class Surroundings:
-    """Where a definition lives: directories for services' state and sockets, and who runs herdd."""
+    """Where a definition lives: directories for services' state, sockets and logs, and who runs herdd."""
 
     state_dir: Path
     services_dir: Path
+    log_dir: Path
     user: str
     is_root: bool
 
