@@ -4,7 +4,7 @@ python := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check lint quick-test wheel-test bench clean setup-test
+.PHONY: help run test check lint quick-test wheel-test bench soak clean setup-test
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -34,6 +34,9 @@ wheel-test: setup-test ## Build the wheel and run every test against it
 bench: setup-test ## Measure herdd
 	@$(python) tools/bench.py
 	@$(python) tools/bench_peers.py
+
+soak: setup-test ## Kill herdd, jamid and the bus 200 times, and see that what was told lasts (half an hour)
+	@HERD_SOAK=200 $(python) -m pytest -o faulthandler_timeout=0 tests/services/test_jami_soak.py
 
 clean: ## Remove everything that was made here
 	rm -rf .venv build dist .hypothesis .*_cache

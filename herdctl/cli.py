@@ -12,7 +12,7 @@ import sys
 from herd.core.errors import HerdError, WrongUsage
 from herdctl import client
 from herdctl.request import Request
-from herdctl.terminal import Terminal
+from herdctl.terminal import Terminal, complain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def main() -> None:
         status = run(request)
         sys.stdout.flush()
     except HerdError as error:
-        print(f"herd: {error.message}", file=sys.stderr)
+        complain(error.message)
         status = error.exit_status
     except KeyboardInterrupt:
         status = 130
@@ -44,7 +44,7 @@ def main() -> None:
     except OSError as error:
         # What went wrong on the socket is a HerdError: this is our own output.
         _discard_output()
-        print(f"herd: cannot write: {error.strerror}; make room, or print elsewhere", file=sys.stderr)
+        complain(f"cannot write: {error.strerror}; make room, or print elsewhere")
         status = 1
     # Everything is printed: the interpreter has nothing to tidy up that the kernel does not.
     sys.stdout.flush()
@@ -86,7 +86,7 @@ def _perform(request: Request, path: str) -> int:
     else:
         terminal.text((terminal.is_terminal and answer.get("drawing")) or answer.get("text") or "")
     for warning in answer.get("warnings") or ():
-        print(f"herd: warning: {warning}", file=sys.stderr)
+        complain(f"warning: {warning}")
     return int(answer.get("exitStatus") or 0)
 
 
@@ -128,12 +128,19 @@ def _log_parameters(request: Request) -> dict[str, Any]:
 def _watch(request: Request, path: str) -> int:
     if request.arguments:
         raise WrongUsage("cannot watch: it is used as: herd watch [SERVICE]; see: herd --help")
+    from herdctl.watching import line
+
+    terminal = Terminal(plain=request.json)
     service = None if request.service == "root" else request.service
+    told: dict[str, str] = {}
     for answer in client.calls(path, "Watch", {"service": service}):
+        facts = answer["service"]
         if request.json:
-            _print_json(answer["service"])
-        else:
-            print(f"{answer['service']['name']}: {answer['service']['status']}")
+            _print_json(facts)
+        # Much that changes is no news for people.
+        elif (text := line(facts)) != told.get(facts["name"]):
+            told[facts["name"]] = text
+            terminal.text(f"{text}\n")
         sys.stdout.flush()
     return 0
 

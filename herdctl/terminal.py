@@ -44,6 +44,11 @@ class Terminal:
             sys.stderr.flush()
 
 
+def complain(text: str) -> None:
+    """A sentence on standard error; what a program said may be part of it."""
+    sys.stderr.write(f"herd: {harmless(text) if sys.stderr.isatty() else text}\n")
+
+
 def harmless(text: str) -> str:
     """Text that others chose, without what would steer a terminal: control characters become visible."""
     return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in text)

@@ -17,14 +17,13 @@ from subprocess import DEVNULL, PIPE
 import trio
 from attrs import frozen
 
-from herd.core.service import Bus, BusCall
+from herd.core.service import Bus
 from herd.daemon.dbus import connected
 from herd_services.jami import calls
 from herd_services.jami.calls import Jami
-from herd_services.jami.provision import await_jamid
 from herd_services.jami.service import bus_configuration
+from herd_services.jami.waiting import await_jamid
 
-_CONFIGURATION = "/cx/ring/Ring/ConfigurationManager"
 # jamid 13.7.0 makes an account in a thread of a pool and waits there for keys made in the same pool: with as many
 # new accounts as threads (4 at least) it stands still for good.
 _AT_ONCE = 2
@@ -88,8 +87,7 @@ async def loaded(jami: Jami, details: Mapping[str, str]) -> str:
 
 async def export(jami: Jami, account: str, path: Path, password: str = "") -> None:
     """Write an account's archive."""
-    call = BusCall(calls.NAME, _CONFIGURATION, calls.INTERFACE, "exportToFile", "sss", (account, str(path), password))
-    if not (await jami.bus.call(call))[0]:
+    if not await jami.export(account, str(path), password):
         raise RuntimeError(f"cannot export to {path}")
     path.chmod(0o600)
 

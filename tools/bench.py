@@ -139,10 +139,10 @@ def running_herdd(home: Path, archives: list[Path]) -> Iterator[Herdd]:
 
 
 def _configuration(archives: list[Path]) -> str:
-    """jamid as archives.private_jamid runs it: this user's, its output not in syslog."""
+    """jamid as archives.private_jamid runs it: this user's, its output not in syslog; every start imports anew."""
     user = json.dumps(pwd.getpwuid(os.geteuid()).pw_name)
     accounts = "".join(f"[[jami.account]]\narchive = {json.dumps(str(archive))}\n" for archive in archives)
-    return f"[jami]\nauto-start = false\nenable-logging = false\nuser = {user}\n{accounts}"
+    return f"[jami]\nauto-start = false\nfresh = true\nenable-logging = false\nuser = {user}\n{accounts}"
 
 
 def _await(herdd: Herdd, daemon: subprocess.Popen[bytes]) -> None:

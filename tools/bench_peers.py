@@ -30,6 +30,9 @@ from herd.daemon.process import become_subreaper
 from peer_targets import METRICS, OURS, TARGETS, Results
 from peers import PEERS, Peer
 
+# Some need half a minute for one.
+_LOG_RUNS = 5
+
 
 @frozen
 class Scale:
@@ -59,10 +62,9 @@ class Bench:
             for kind in self.kinds:
                 self._ask(kind, count)
         with measures.flood(self.scale.log) as source:
-            for kind in self.kinds:
-                self._tell(kind, 1, "log")
-                speed, lost = measures.log(kind, source)
-                self._note(kind, 1, log=[speed], lost=[lost])
+            for _ in range(min(self.scale.runs, _LOG_RUNS)):
+                for kind in self.kinds:
+                    self._log(kind, source)
 
     def _live_and_die(self, kind: type[Peer], count: int) -> None:
         self._tell(kind, count, "start and stop")
@@ -83,6 +85,13 @@ class Bench:
             self._note(kind, count, respawn=measures.respawns(it, runs))
             cpu, wakes = measures.idle(it, self.scale.idle)
             self._note(kind, count, cpu=[cpu / self.scale.idle], wakes=[wakes / self.scale.idle])
+
+    def _log(self, kind: type[Peer], source: Path) -> None:
+        for stamped in kind.stamps:
+            self._tell(kind, 1, f"log {'with' if stamped else 'without'} time stamps")
+            speed, wrong = measures.log(kind, source, stamped=stamped)
+            found: dict[str, list[float]] = {"log" if stamped else "log_bare": [speed], "wrong": [wrong]}
+            self._note(kind, 1, **found)
 
     def _note(self, kind: type[Peer], count: int, **found: list[float]) -> None:
         for key, values in found.items():

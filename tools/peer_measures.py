@@ -5,8 +5,8 @@ Nothing outlives `running`: this process is the subreaper of all that it starts,
 
 from __future__ import annotations
 
-import gzip
 import os
+import re
 import socket
 import subprocess
 import tempfile
@@ -28,7 +28,9 @@ _PATIENCE = 120.0
 _LIFE = 1.2
 # A thread of trio's with nothing to do ends after ten seconds.
 _THREADS_END = 12.0
-_LINE = b"x" * 99 + b"\n"
+# A number, and as much again as makes a hundred bytes.
+_LINE = b"%012d" + b"x" * 87 + b"\n"
+_LINES_OF_MEGABYTE = 10_000
 _LAST_LINE = b"the last line\n"
 
 
@@ -160,28 +162,28 @@ def idle(it: Running, seconds: float) -> tuple[float, int]:
 
 @contextmanager
 def flood(megabytes: int) -> Iterator[Path]:
-    """A file of lines to write, in memory."""
+    """A file of numbered lines to write, in memory."""
     with tempfile.NamedTemporaryFile(prefix="herd-bench-", dir="/dev/shm") as file:
-        for _ in range(megabytes):
-            file.write(_LINE * 10_000)
+        for begin in range(0, megabytes * _LINES_OF_MEGABYTE, _LINES_OF_MEGABYTE):
+            file.write(b"".join(_LINE % number for number in range(begin, begin + _LINES_OF_MEGABYTE)))
         file.write(_LAST_LINE)
         file.flush()
         yield Path(file.name)
 
 
-def log(kind: type[Peer], source: Path) -> tuple[float, int]:
-    """MB a second that one service gets into its log, until the last line is there; and how many lines are not."""
+def log(kind: type[Peer], source: Path, *, stamped: bool) -> tuple[float, int]:
+    """MB a second that one service gets into its log, until the last line is there; and how many lines are wrong."""
     with _home() as home:
         peer = kind(home)
         peer.logs.mkdir()
-        peer.configure_log(["cat", str(source)])
+        peer.configure_log(["cat", str(source)], stamped=stamped)
         with _launched(peer) as daemon:
             _until(peer, daemon, lambda: any(_sizes(peer)), 0.0005)
             begin = perf_counter()
             _until(peer, daemon, lambda: any(map(_is_whole, _logs(peer))), 0.005)
             taken = perf_counter() - begin
         sent = source.stat().st_size
-        return sent / 1e6 / taken, _lines(source) - sum(map(_lines, _logs(peer)))
+        return sent / 1e6 / taken, _wrong(_logs(peer), (sent - len(_LAST_LINE)) // len(_LINE % 0))
 
 
 def _logs(peer: Peer) -> list[Path]:
@@ -203,6 +205,16 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
-def _lines(path: Path) -> int:
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+def _wrong(logs: list[Path], count: int) -> int:
+    """How many of the numbered lines are not there, there again, or not as they were written."""
+    times = bytearray(count)
+    others = 0
+    form = re.compile(rb"(?:\S{20,40} )?(\d{12})x{87}\n")
+    for path in logs:
+        with path.open("rb") as file:
+            for line in file:
+                if (found := form.fullmatch(line)) and (number := int(found[1])) < count:
+                    times[number] = min(times[number] + 1, 255)
+                else:
+                    others += not line.endswith(_LAST_LINE)
+    return others + times.count(0) + sum(each - 1 for each in times if each > 1)

@@ -68,8 +68,9 @@ METRICS = {
     "memory": Metric("memory (PSS), with helpers", "MiB"),
     "cpu": Metric("CPU of a second, idle", "ms", 1000),
     "wakes": Metric("times woken, idle", "/s"),
-    "log": Metric("log captured, one service", "MB/s"),
-    "lost": Metric("of its lines, lost", "lines"),
+    "log": Metric("log captured, a stamp a line", "MB/s"),
+    "log_bare": Metric("log captured, without stamps", "MB/s"),
+    "wrong": Metric("of its lines, lost, doubled, cut", "lines"),
 }
 
 
@@ -135,6 +136,7 @@ _ALL = (
     Target("cpu", _always(0)),
     Target("wakes", _always(0)),
     Target("log", _always(200), is_most=False),
-    Target("lost", _always(0)),
+    Target("log_bare", _times(1, "supervisord", "log_bare"), is_most=False),
+    Target("wrong", _always(0)),
 )
 TARGETS = {target.key: target for target in _ALL}

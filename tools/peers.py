@@ -46,6 +46,8 @@ class Peer(ABC):
     programs: ClassVar[tuple[str, ...]]
     # The signal upon which it stops every service and ends.
     stop_signal: ClassVar[int] = signal.SIGTERM
+    # Whether it keeps logs with time stamps, and without.
+    stamps: ClassVar[tuple[bool, ...]] = (True, False)
     # Programs of its own between it and the services.
     helpers: ClassVar[tuple[str, ...]] = ()
 
@@ -59,8 +61,11 @@ class Peer(ABC):
         """Write the configuration of so many services."""
 
     @abstractmethod
-    def configure_log(self, command: list[str]) -> None:
-        """Write the configuration of one service, once, whose output is kept whole in `logs`, a time stamp a line."""
+    def configure_log(self, command: list[str], *, stamped: bool) -> None:
+        """Write the configuration of one service, once, whose output is kept whole in `logs`.
+
+        Files of 64 MiB, as far as it moves any aside, uncompressed, and enough of them. `stamped`: a time stamp a line.
+        """
 
     @abstractmethod
     def command(self) -> list[str]:
@@ -115,8 +120,9 @@ class Herdd(Peer):
     def configure(self, count: int) -> None:
         self._write("".join(self._service(f"s{number}", list(PROGRAM)) for number in range(count)))
 
-    def configure_log(self, command: list[str]) -> None:
-        self._write(self._service("s0", command, "respawn = false\n"))
+    def configure_log(self, command: list[str], *, stamped: bool) -> None:
+        policy = f'[log]\nsize = "64MiB"\nkeep = 100\ncompress = false\ntime-stamps = {json.dumps(stamped)}\n'
+        self._write(policy + self._service("s0", command, "respawn = false\n"))
 
     def _service(self, name: str, command: list[str], more: str = "respawn-delay = 0\nrespawn-limit = 0\n") -> str:
         return f"[service.{name}]\ncommand = {json.dumps(command)}\n{more}"
@@ -144,13 +150,13 @@ class Supervisord(Peer):
     """Supervisor (supervisord.org). Its status of one asks for one; a kept connection speaks XML-RPC."""
 
     name = "supervisord"
+    stamps = (False,)
     programs = ("supervisord", "supervisorctl")
 
     def configure(self, count: int) -> None:
         self._write("".join(self._program(f"s{number}", list(PROGRAM)) for number in range(count)))
 
-    def configure_log(self, command: list[str]) -> None:
-        # It has no time stamps. Rotation, so that what it costs is in the figure; nothing is thrown away.
+    def configure_log(self, command: list[str], *, stamped: bool) -> None:
         rotation = f"stdout_logfile={self.logs}/s0\nstdout_logfile_maxbytes=64MB\nstdout_logfile_backups=100\n"
         self._write(self._program("s0", command, f"autorestart=false\n{rotation}"))
 
@@ -189,15 +195,14 @@ class _Directories(Peer):
         for number in range(count):
             self._script(f"s{number}/run", f"exec {' '.join(PROGRAM)}")
 
-    def configure_log(self, command: list[str]) -> None:
+    def configure_log(self, command: list[str], *, stamped: bool) -> None:
         self._script("s0/run", f"exec {' '.join(command)} 2>&1")
         # Once: its supervisor reads there that it shall stay down.
         self._script("s0/finish", "printf d > supervise/control")
-        self._script("s0/log/run", self.logger)
+        self._script("s0/log/run", self._logger(stamped=stamped))
 
-    @property
     @abstractmethod
-    def logger(self) -> str:
+    def _logger(self, *, stamped: bool) -> str:
         """What its program of the logs is started with."""
 
     def _script(self, name: str, line: str) -> None:
@@ -220,10 +225,9 @@ class Runit(_Directories):
     stop_signal = signal.SIGHUP
     helpers = ("runsv", "svlogd")
 
-    @property
-    def logger(self) -> str:
+    def _logger(self, *, stamped: bool) -> str:
         (self.logs / "config").write_text("s67108864\nn0\n")
-        return f"exec svlogd -t {self.logs}"
+        return f"exec svlogd {'-t' if stamped else ''} {self.logs}"
 
     def command(self) -> list[str]:
         return ["runsvdir", str(self._services)]
@@ -240,9 +244,8 @@ class S6(_Directories):
     programs = ("s6-svscan", "s6-supervise", "s6-svstat", "s6-log")
     helpers = ("s6-supervise", "s6-log")
 
-    @property
-    def logger(self) -> str:
-        return f"exec s6-log n100 s67108864 t {self.logs}"
+    def _logger(self, *, stamped: bool) -> str:
+        return f"exec s6-log n100 s67108864 {'t' if stamped else ''} {self.logs}"
 
     def command(self) -> list[str]:
         return ["s6-svscan", "-c", str(_ROOM), str(self._services)]
@@ -258,13 +261,14 @@ class Shepherd(Peer):
     """GNU Shepherd. Its command bears our command's name and stands beside its daemon."""
 
     name = "shepherd"
+    stamps = (True,)
     programs = ("shepherd",)
 
     def configure(self, count: int) -> None:
         words = " ".join(f'"{word}"' for word in PROGRAM)
         self._write(f"(list {' '.join(self._service(f's{number}', words) for number in range(count))})")
 
-    def configure_log(self, command: list[str]) -> None:
+    def configure_log(self, command: list[str], *, stamped: bool) -> None:
         words = " ".join(f'"{word}"' for word in command)
         self._write(f"(list {self._service('s0', words, log=True)})")
 

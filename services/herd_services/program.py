@@ -8,6 +8,7 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from attrs import Attribute, Factory, field, frozen, validators
 
@@ -28,7 +29,12 @@ from herd.core.readiness import (
 from herd.core.respawn import Respawn
 from herd.core.schedule import Every, Schedule
 from herd.core.service import Health, Program, Section, Service, Surroundings
+from herd_services.commands import ActionConfiguration, actions, check_names
 
+# RLIMIT_OFILE is another name of RLIMIT_NOFILE.
+_LIMITS = sorted({each[7:].lower() for each in dir(resource) if each.startswith("RLIMIT_")} - {"ofile"})
+# The largest number that Python can give prlimit(2).
+_HIGHEST_LIMIT = 2**63 - 1
 _NOT_NEGATIVE: Any = validators.ge(0)
 _POSITIVE: Any = validators.gt(0)
 
@@ -46,8 +52,16 @@ def _host_and_port(text: str) -> tuple[str, int]:
 
 
 def _url(instance: object, attribute: Attribute[str | None], value: str | None) -> None:
-    if value is not None and not value.startswith("http://"):
-        raise ValueError(f"{value!r} is no URL that can be asked; one begins with http://")
+    if value is None:
+        return
+    try:
+        parts = urlsplit(value)
+        # It is looked at only when it is asked for.
+        is_right = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_right = False
+    if not is_right:
+        raise ValueError(f"{value!r} is no URL that can be asked; one is written http://HOST[:PORT]/PATH, or https://")
 
 
 def _signal(instance: object, attribute: Attribute[str], value: str) -> None:
@@ -69,18 +83,25 @@ def _resource_limits(limits: Mapping[str, str]) -> dict[str, tuple[int | None, i
     """`{"nofile": "1024:4096"}`, as prlimit(1) writes them."""
     found = {}
     for name, text in limits.items():
-        if not hasattr(resource, f"RLIMIT_{name.upper()}"):
-            known = sorted(each[7:].lower() for each in dir(resource) if each.startswith("RLIMIT_"))
-            raise ValueError(f"{name!r} is no resource limit; the limits are: {', '.join(known)}")
-        soft, _, hard = text.partition(":")
-        found[name] = (_limit(soft), _limit(hard or soft))
+        if name not in _LIMITS:
+            raise ValueError(f"{name!r} is no resource limit; the limits are: {', '.join(_LIMITS)}")
+        soft, separator, hard = text.partition(":")
+        found[name] = (_limit(soft), _limit(hard if separator else soft))
+        if _height(found[name][0]) > _height(found[name][1]):
+            raise ValueError(
+                f"the soft limit {soft} of {name} is above the hard limit; write SOFT:HARD, the lower one first"
+            )
     return found
+
+
+def _height(limit: int | None) -> float:
+    return math.inf if limit is None else limit
 
 
 def _limit(text: str) -> int | None:
     if text == "unlimited":
         return None
-    if not text.isdecimal():
+    if not text.isdecimal() or int(text) > _HIGHEST_LIMIT:
         raise ValueError(f"{text!r} is no limit; one is a number, SOFT:HARD or unlimited")
     return int(text)
 
@@ -207,6 +228,9 @@ class ProgramConfiguration:
     # Absent: NAME.log among herdd's logs.
     log_file: Path | None = None
     log: bool = True
+    action: dict[str, ActionConfiguration] = field(factory=dict, validator=check_names)
+    # Absent: as [log] has it.
+    log_time_stamps: bool | None = None
 
 
 def build(programs: Mapping[str, ProgramConfiguration], surroundings: Surroundings) -> tuple[Service, ...]:
@@ -275,7 +299,9 @@ def _service(name: str, read: ProgramConfiguration) -> Service:
         lazy=read.lazy,
         schedule=_schedule(read),
         log=read.log_file if read.log else False,
+        log_time_stamps=read.log_time_stamps,
         auto_start=read.auto_start,
+        actions=actions(name, read.action),
     )
 
 

@@ -49,6 +49,10 @@ def test_what_does_not_fit_is_said(words: list[str], said: str) -> None:
         read(_BAN, words)
 
 
+def test_without_options_every_word_is_an_argument() -> None:
+    assert read("ONE [TWO]", ["--", "--force"]) == Arguments(("--", "--force"))
+
+
 def test_arguments_are_asked_for_by_their_place() -> None:
     found = Arguments(("a",))
     assert (found[0], found.optional(1)) == ("a", None)

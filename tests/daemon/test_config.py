@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import tomllib
 from pathlib import Path
@@ -10,15 +11,26 @@ import pytest
 
 from herd.core.errors import ConfigurationError
 from herd.core.readiness import OutputLine
-from herd.core.service import Service, Surroundings
+from herd.core.service import TAKEN_NAMES, Access, Service, Surroundings
 from herd.daemon import config
+from herd.daemon.logpolicy import LogPolicy
+from herd.daemon.verbs import VERBS
 from support import HERDD, PATIENCE, program, short_directory
 
-SURROUNDINGS = Surroundings(Path("/var/lib/herd"), Path("/run/herd-services"), "root", is_root=True)
+SURROUNDINGS = Surroundings(
+    Path("/var/lib/herd"), Path("/run/herd-services"), Path("/var/log/herd"), "root", is_root=True
+)
 GOOD = "A" * 40
+NO_URL = "is no URL that can be asked; one is written http://HOST[:PORT]/PATH, or https://"
+NO_LIMIT = "is no limit; one is a number, SOFT:HARD or unlimited"
+TOO_SOFT = "is above the hard limit; write SOFT:HARD, the lower one first"
 
 
 def read(text: str) -> tuple[Service, ...]:
+    return read_all(text).services
+
+
+def read_all(text: str) -> config.Configuration:
     return config.read(tomllib.loads(text), SURROUNDINGS, config.Installed())
 
 
@@ -107,12 +119,89 @@ def test_every_mistake_at_once() -> None:
         ("requirement = [1]", "requirement[0]: 1 is not a text in quotes"),
         ('directory = "srv"', 'directory: "srv" is not an absolute path in quotes'),
         ('environment = "A=1"', 'environment: "A=1" is not a table in braces'),
+        ('ready = { http = "ftp://a/" }', f"ready.http: 'ftp://a/' {NO_URL}"),
+        ('ready = { http = "https://" }', f"ready.http: 'https://' {NO_URL}"),
+        ('health = { http = "http://a:b/" }', f"health.http: 'http://a:b/' {NO_URL}"),
+        ('resource-limits = {nofile = "20:10"}', f"resource-limits: the soft limit 20 of nofile {TOO_SOFT}"),
+        ('resource-limits = {core = "unlimited:0"}', f"resource-limits: the soft limit unlimited of core {TOO_SOFT}"),
+        ('resource-limits = {core = "1:"}', f"resource-limits: '' {NO_LIMIT}"),
+        ('resource-limits = {core = "-1"}', f"resource-limits: '-1' {NO_LIMIT}"),
+        (f'resource-limits = {{core = "{2**63}"}}', f"resource-limits: '{2**63}' {NO_LIMIT}"),
         ("environment = {A = 1}", "environment['A']: 1 is not a text in quotes"),
         ('documentation = ["a @ b"]', 'documentation: ["a @ b"] is not a text in quotes'),
     ],
 )
 def test_wrong_types(line: str, problem: str) -> None:
     assert problems(f'[service.web]\ncommand = ["x"]\n{line}') == [f"cannot read [service.web] {problem}"]
+
+
+def test_how_logs_are_kept() -> None:
+    assert read_all("").log == LogPolicy(size=10 * 1024**2, age=7 * 86400, keep=5, compress=True, time_stamps=True)
+    text = '[log]\nsize = "1GiB"\nage = "1d 12h"\nkeep = 0\ncompress = false\ntime-stamps = false'
+    assert read_all(text).log == LogPolicy(1024**3, 36 * 3600, 0, compress=False, time_stamps=False)
+    assert read_all('[log]\nsize = 4096\nage = "never"').log == LogPolicy(4096, math.inf)
+    assert read_all("[log]\nage = 90").log.age == 90
+    services = read(program("web", "x", log_time_stamps=False) + program("db", "x"))
+    assert [service.log_time_stamps for service in services] == [False, None]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (
+            'size = "10MB"',
+            "size: '10MB' is no size; write a number with KiB, MiB or GiB behind it, or a number of bytes",
+        ),
+        ("size = 1.5", "size: 1.5 is no size; one is a text such as '10MiB', or a whole number of bytes"),
+        ("size = true", "size: true is no size; one is a text such as '10MiB', or a whole number of bytes"),
+        ("size = 0", "size: it must be > 0: 0"),
+        ('age = "0s"', "age: '0s' is no duration to wait for; it is longer than nothing and at most 36525d"),
+        ("age = nan", "age: it must be > 0: nan"),
+        ("age = []", "age: [] is no age; one is a text such as '7d', 'never', or a number of seconds"),
+        ("keep = -1", "keep: it must be >= 0: -1"),
+        ("compress = 1", "compress: 1 is not true or false"),
+        ("sise = 1", "unknown key sise; did you mean size?"),
+    ],
+)
+def test_how_logs_cannot_be_kept(line: str, problem: str) -> None:
+    place = "cannot read [log]:" if problem.startswith("unknown") else "cannot read [log]"
+    assert problems(f"[log]\n{line}") == [f"{place} {problem}"]
+
+
+def test_the_table_of_logs_is_known_by_its_name() -> None:
+    assert problems("log = 3") == ["cannot read [log]: it is a table, written with a heading of its own"]
+    assert problems("[logs]") == ["cannot read [logs]: there is no such table; did you mean log?"]
+
+
+def test_no_two_logs_are_the_same_file(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    real, link = tmp_path / "real", tmp_path / "link"
+    tables = [
+        program("a", "x", log_file=f"{real}/a.log"),
+        program("b", "x", log_file=f"{link}/../link/a.log"),
+        program("c", "x", log_file=f"{real}/missing/../a.log.2"),
+        program("d", "x", log_file=f"{real}/a.log.7.gz"),
+        program("e", "x", log_file=f"{real}/a.log", log=False),
+        program("f", "x"),
+        program("g", "x", log_file="/var/log/herd/f.log"),
+        program("h", "x", log_file="/var/log/herd/./root.log"),
+        program("i", "x", log_file="/var/log/herd/root.log.1"),
+        program("j", "x", log_file=f"{real}/a.log.0"),
+        # Where that one's log is, nobody can tell.
+        program("k", "x", log_file="relative"),
+        program("l", "x", log_file="/var/log/herd/k.log"),
+    ]
+    assert sorted(problems("".join(tables))) == [
+        f"cannot keep the log of b in {real}/a.log: there is the log of a; choose another log-file",
+        f"cannot keep the log of c in {real}/a.log.2: there go older lines of the log of a; choose another log-file",
+        f"cannot keep the log of d in {real}/a.log.7.gz: there go older lines of the log of a; choose another log-file",
+        "cannot keep the log of g in /var/log/herd/f.log: there is the log of f; choose another log-file",
+        "cannot keep the log of h in /var/log/herd/root.log: there is herdd's own log, root; choose another log-file",
+        "cannot keep the log of i in /var/log/herd/root.log.1: "
+        "there go older lines of herdd's own log, root; choose another log-file",
+        'cannot read [service.k] log-file: "relative" is not an absolute path in quotes',
+    ]
 
 
 @pytest.mark.parametrize("text", ["service = 3", "service = []", "[service]\ncommand = ['x']", "[[service]]\na = 1"])
@@ -133,6 +222,80 @@ def test_keys_that_resemble_none_are_answered_with_those_there_are() -> None:
 def test_names_that_no_log_file_could_have(name: str) -> None:
     (problem,) = problems(f'[service."{name}"]\ncommand = ["x"]')
     assert "a name has letters, digits" in problem
+
+
+def test_actions_that_are_commands() -> None:
+    text = """
+        [service.web]
+        command = ["web"]
+        [service.web.action.reload]
+        command = ["kill", "-HUP"]
+        usage = "WHAT [WHY] [WHEN]"
+        access = "read"
+        timeout = 5
+        [service.web.action.rotate-2]
+        command = ["rotate"]
+        """
+    (service,) = read(text)
+    reload, rotate = service.actions
+    assert (reload.name, reload.usage, reload.access) == ("reload", "WHAT [WHY] [WHEN]", Access.READ)
+    assert (rotate.name, rotate.usage, rotate.access) == ("rotate-2", "", Access.CHANGE)
+    # A reload finds nothing new.
+    assert read(text) == (service,)
+    assert read(text.replace("-HUP", "-USR1")) != (service,)
+
+
+def test_every_mistake_in_actions_at_once() -> None:
+    text = """
+        [service.web]
+        command = ["web"]
+        [service.web.action.a]
+        command = []
+        usage = "[A] B"
+        access = "all"
+        timeout = 0
+        shell = true
+        [service.web.action.b]
+        documentation = "B."
+        """
+    assert sorted(problems(text)) == sorted(
+        f"cannot read [service.web] action{problem}"
+        for problem in (
+            "['a'].command: its length must be >= 1: 0",
+            "['a'].usage: '[A] B' is no usage; one is a word for each argument, optional ones last: CONTACT [ACCOUNT]",
+            "['a'].access: it must be in ['read', 'change'] (got 'all')",
+            "['a'].timeout: it must be > 0: 0.0",
+            "['a']: unknown key shell; the keys are: command, documentation, usage, access, timeout",
+            "['b'].command: this key is missing",
+        )
+    )
+
+
+@pytest.mark.parametrize("name", ["", "a b", "A", "a_b", "-f", "1", "a/b", "é"])
+def test_names_that_no_action_can_have(name: str) -> None:
+    (problem,) = problems(f'[service.web]\ncommand = ["x"]\n[service.web.action."{name}"]\ncommand = ["x"]')
+    assert problem.startswith(f"cannot read [service.web] action: {name!r} is no name; ")
+
+
+def test_names_that_herd_itself_answers_to_are_taken() -> None:
+    assert problems(program("web", "x", action={"reload": {"command": ["x"]}, "start": {"command": ["x"]}})) == [
+        "cannot read [service.web] action: 'start' is what herd itself does; choose another name"
+    ]
+    assert {*VERBS, "log", "watch", "action", "list-actions"} == TAKEN_NAMES
+
+
+@pytest.mark.parametrize("name", ["courage", "NOFILE", "ofile"])
+def test_resource_limits_that_there_are_not(name: str) -> None:
+    (problem,) = problems(program("web", "x", resource_limits={name: "1"}))
+    assert problem.startswith(
+        f"cannot read [service.web] resource-limits: {name!r} is no resource limit; the limits are: "
+    )
+    assert ", core, cpu, " in problem
+
+
+def test_resource_limits_as_they_are_written() -> None:
+    (service,) = read(program("web", "x", resource_limits={"nofile": "1024:4096", "core": "0:unlimited", "cpu": "9"}))
+    assert service.program.resource_limits == {"nofile": (1024, 4096), "core": (0, None), "cpu": (9, 9)}
 
 
 def test_a_circle() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scripts import QUITTING
 from support import herdd, program
 
 SLEEP = "exec sleep infinity"
@@ -70,9 +71,8 @@ def test_a_transient_one_is_not_brought_back_by_a_restart() -> None:
 
 
 def test_a_service_is_stopped_by_the_signal_it_wants() -> None:
-    # Its child ignores QUIT, as those of a shell without job control do: it is killed after the grace period.
-    script = "trap 'echo quitting; exit 0' QUIT; trap '' TERM; echo ready; while :; do sleep 1000 & wait $!; done"
-    with herdd(program("web", script, stop_signal="QUIT", ready={"line": "ready"}, grace_period=0.2)) as daemon:
+    # Its child, which does not take QUIT, is killed after the grace period.
+    with herdd(program("web", QUITTING, stop_signal="QUIT", ready={"line": "ready"}, grace_period=0.2)) as daemon:
         daemon.until_status("web", "running")
         assert daemon.herd("stop", "web").returncode == 0
         assert "quitting" in daemon.log("web")

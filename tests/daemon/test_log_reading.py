@@ -111,7 +111,7 @@ def test_a_stamp_is_read_as_it_was_written() -> None:
 
 def test_merged_lines_are_in_the_order_of_their_moments_and_those_of_one_service_in_theirs() -> None:
     early, late = "2026-11-21T10:00:00.000+01:00", "2026-11-21T09:30:00.000+00:00"
-    lines = merged({"a": [f"{early} 1", "no stamp", f"{late} 2"], "b": [f"{early} 3", f"{late} 4"], "c": []})
+    lines = merged({"a": [f"{early} 1", "no stamp", f"{late} 2"], "b": [f"{early} 3", f"{late} 4"], "c": []}, {})
     assert [(name, line.split(" ")[-1]) for name, line in lines] == [
         ("a", "1"), ("a", "stamp"), ("b", "3"), ("a", "2"), ("b", "4"),
     ]  # fmt: skip

@@ -19,7 +19,7 @@ from herd.daemon.compressor import Compressor
 from herd.daemon.lines import Block
 from herd.daemon.log import ServiceLog
 from herd.daemon.logfile import LogFile
-from herd.daemon.rotation import RotationPolicy
+from herd.daemon.logpolicy import LogPolicy
 
 PREFIX = b"2026-11-21T10:00:00.000+01:00 "
 
@@ -64,18 +64,18 @@ def file_limit(size: int) -> Iterator[None]:
     [(0, 9e9, 999, False), (50, 0, 50, False), (50, 0, 51, True), (1, 9.9, 1, False), (1, 10, 1, True)],
 )
 def test_when_a_log_is_moved_aside(size: int, age: float, coming: int, is_due: bool) -> None:
-    assert RotationPolicy(size=100, age=10).is_due(size, age, coming) is is_due
+    assert LogPolicy(size=100, age=10).is_due(size, age, coming) is is_due
 
 
 @pytest.mark.parametrize("keys", [{"size": 0}, {"age": 0}, {"keep": -1}])
-def test_a_policy_that_is_none(keys: dict[str, int]) -> None:
+def test_a_policy_that_is_none(keys: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be"):
-        RotationPolicy(**keys)
+        LogPolicy(**keys)
 
 
 @pytest.mark.parametrize("keep", [0, 1, 3])
 def test_by_size_so_many_are_kept(tmp_path: Path, keep: int) -> None:
-    file = LogFile(tmp_path / "web.log", RotationPolicy(size=400, keep=keep))
+    file = LogFile(tmp_path / "web.log", LogPolicy(size=400, keep=keep))
     for start in range(0, 60, 5):
         file.append([numbered(5, start=start)])
         compress(file.path)
@@ -84,12 +84,20 @@ def test_by_size_so_many_are_kept(tmp_path: Path, keep: int) -> None:
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}
 
 
+def test_a_block_larger_than_a_log_may_be_is_divided_between_lines(tmp_path: Path) -> None:
+    file = LogFile(tmp_path / "web.log", LogPolicy(size=400, keep=99))
+    file.append([Block(b"", b"%09d\n" * 100 % tuple(range(100)) + b"x" * 999 + b"\n" + b"y\n" * 3)])
+    sizes = [path.stat().st_size for _, path in reversed(rotation.rotated(file.path))]
+    assert (sizes, file.path.read_bytes()) == ([400, 400, 200, 1000], b"y\n" * 3)
+    assert content(file.path) == b"".join(b"%09d\n" % number for number in range(100)) + b"x" * 999 + b"\n" + b"y\n" * 3
+
+
 def test_by_the_age_of_the_first_line(tmp_path: Path) -> None:
     path = tmp_path / "web.log"
-    LogFile(path, RotationPolicy()).append([Block(b"2001-01-01T00:00:00.000+00:00 ", b"old\n")])
-    LogFile(path, RotationPolicy(age=1e12)).append([Block.now(b"new\n")])
+    LogFile(path, LogPolicy()).append([Block(b"2001-01-01T00:00:00.000+00:00 ", b"old\n")])
+    LogFile(path, LogPolicy(age=1e12)).append([Block.now(b"new\n")])
     assert names(tmp_path) == ["web.log"]
-    LogFile(path, RotationPolicy()).append([Block.now(b"new\n"), Block.now(b"newer\n")])
+    LogFile(path, LogPolicy()).append([Block.now(b"new\n"), Block.now(b"newer\n")])
     assert names(tmp_path) == ["web.log", "web.log.1"]
     assert path.read_bytes().count(b"\n") == 2
 
@@ -98,7 +106,7 @@ def test_other_files_beside_it_stay(tmp_path: Path) -> None:
     others = ["web.log.0", "web.log.1x", "web.log.x.gz", "web.log.old", "web.logs", "web.log.01", "xweb.log.1"]
     for name in others:
         (tmp_path / name).write_text(name)
-    file = LogFile(tmp_path / "web.log", RotationPolicy(size=1, keep=1))
+    file = LogFile(tmp_path / "web.log", LogPolicy(size=1, keep=1))
     for start in range(5):
         file.append([numbered(1, start=start)])
         compress(file.path)
@@ -129,7 +137,7 @@ def crash_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
 
 def until_crash(path: Path, steps: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Write, move aside, compress; the numbers whose writing was done before the crash."""
-    policy = RotationPolicy(size=200, keep=9)
+    policy = LogPolicy(size=200, keep=9)
     done: list[int] = []
     with monkeypatch.context() as patched, suppress(Crash):
         crash_after(patched, steps)
@@ -148,7 +156,7 @@ def test_a_crash_between_any_two_steps_loses_nothing(tmp_path: Path, monkeypatch
         path.parent.mkdir()
         done = until_crash(path, steps, monkeypatch)
         leftovers.update(names(path.parent))
-        again = LogFile(path, RotationPolicy(size=200, keep=9))
+        again = LogFile(path, LogPolicy(size=200, keep=9))
         again.append([numbered(5, start=100)])
         while again.compress_one(lambda: None):
             pass
@@ -161,7 +169,7 @@ def test_a_crash_between_any_two_steps_loses_nothing(tmp_path: Path, monkeypatch
 
 async def test_no_line_is_lost_doubled_or_cut_by_rotation_under_a_flood(tmp_path: Path) -> None:
     compressor = Compressor()
-    log = ServiceLog("web", tmp_path, policy=RotationPolicy(size=50_000, keep=1000), compressor=compressor)
+    log = ServiceLog("web", tmp_path, policy=LogPolicy(size=50_000, keep=1000), compressor=compressor)
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     numbers = b"".join(b"%d\n" % number for number in range(1_000_000))
@@ -182,7 +190,7 @@ async def test_no_line_is_lost_doubled_or_cut_by_rotation_under_a_flood(tmp_path
 class Watched(LogFile):
     """Tells when nothing is left to compress."""
 
-    def __init__(self, path: Path, policy: RotationPolicy) -> None:
+    def __init__(self, path: Path, policy: LogPolicy) -> None:
         super().__init__(path, policy)
         self.idle = trio.Event()
 
@@ -194,7 +202,7 @@ class Watched(LogFile):
 
 
 async def test_the_compressor_takes_what_an_earlier_herdd_left(tmp_path: Path) -> None:
-    policy = RotationPolicy(size=200)
+    policy = LogPolicy(size=200)
     LogFile(tmp_path / "web.log", policy).append(numbered(5, start=start) for start in range(0, 20, 5))
     (tmp_path / "web.log.gz.new").touch()
     compressor, file = Compressor(), Watched(tmp_path / "web.log", policy)
@@ -218,12 +226,12 @@ async def test_the_compressor_takes_what_an_earlier_herdd_left(tmp_path: Path) -
 
 def test_what_a_crash_left_unfinished_is_removed_with_the_first_line(tmp_path: Path) -> None:
     (tmp_path / "web.log.gz.new").touch()
-    LogFile(tmp_path / "web.log", RotationPolicy()).append([numbered(1)])
+    LogFile(tmp_path / "web.log", LogPolicy()).append([numbered(1)])
     assert names(tmp_path) == ["web.log"]
 
 
 def test_compression_can_be_broken_off(tmp_path: Path) -> None:
-    file = LogFile(tmp_path / "web.log", RotationPolicy(size=1))
+    file = LogFile(tmp_path / "web.log", LogPolicy(size=700_000))
     file.append([numbered(20_000), numbered(1)])
     pieces = iter(range(2))
 
@@ -237,7 +245,7 @@ def test_compression_can_be_broken_off(tmp_path: Path) -> None:
 
 
 async def test_the_compressor_ends_within_a_file(tmp_path: Path) -> None:
-    policy = RotationPolicy()
+    policy = LogPolicy()
     LogFile(tmp_path / "web.log", policy).append([numbered(100_000), numbered(200_000), numbered(1)])
     compressor = Compressor()
     log = ServiceLog("web", tmp_path, policy=policy, compressor=compressor)
@@ -256,7 +264,7 @@ def write_all(writing: int, data: bytes) -> None:
 
 
 def test_a_full_disk_leaves_whole_lines_and_says_what_is_missing(tmp_path: Path) -> None:
-    file = LogFile(tmp_path / "web.log", RotationPolicy())
+    file = LogFile(tmp_path / "web.log", LogPolicy())
     with file_limit(90):
         file.append([numbered(5)])
         file.append([numbered(1, start=5)])
@@ -284,7 +292,7 @@ def test_where_names_cannot_be_changed_the_log_grows(tmp_path: Path, monkeypatch
     def refuse(*arguments: object) -> None:
         raise PermissionError
 
-    file = LogFile(tmp_path / "web.log", RotationPolicy(size=100))
+    file = LogFile(tmp_path / "web.log", LogPolicy(size=100))
     with monkeypatch.context() as patched:
         patched.setattr(os, "rename", refuse)
         file.append(numbered(2, start=start) for start in range(0, 10, 2))
@@ -293,7 +301,7 @@ def test_where_names_cannot_be_changed_the_log_grows(tmp_path: Path, monkeypatch
 
 
 def test_compression_that_finds_no_room_leaves_the_file_as_it_is(tmp_path: Path) -> None:
-    file = LogFile(tmp_path / "web.log", RotationPolicy(size=4000))
+    file = LogFile(tmp_path / "web.log", LogPolicy(size=4000))
     file.append(numbered(100, start=start) for start in range(0, 300, 100))
     with file_limit(10):
         assert not file.compress_one(lambda: None)
@@ -303,7 +311,7 @@ def test_compression_that_finds_no_room_leaves_the_file_as_it_is(tmp_path: Path)
 
 
 def test_a_file_that_is_moved_away_meanwhile_is_begun_anew(tmp_path: Path) -> None:
-    file = LogFile(tmp_path / "web.log", RotationPolicy())
+    file = LogFile(tmp_path / "web.log", LogPolicy())
     file.append([numbered(1)])
     file.path.rename(tmp_path / "moved")
     file.append([numbered(1, start=1)])
@@ -316,5 +324,5 @@ def test_a_file_that_is_moved_away_meanwhile_is_begun_anew(tmp_path: Path) -> No
 def test_after_a_crash_within_a_line_the_next_begins_its_own(tmp_path: Path) -> None:
     path = tmp_path / "web.log"
     path.write_bytes(PREFIX + b"hal")
-    LogFile(path, RotationPolicy()).append([numbered(1)])
+    LogFile(path, LogPolicy()).append([numbered(1)])
     assert path.read_bytes() == PREFIX + b"hal\n" + PREFIX + b"000000000\n"

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import trio
 
 from gates import Gate, slow_to_end
+from herd.core import events
+from herd.core.events import Status
 from herd.core.service import Host, Program, Service
 from herd.daemon import orders
 from herd.daemon.access import Peer
+from herd.daemon.config import Configuration
 from herd.daemon.remembered import DisabledNames
 from herd.daemon.supervisor import Supervisor
 from herd.daemon.verbs import perform
-from support import Daemon, herdd, program, short_directory
+from support import PATIENCE, Daemon, herdd, program, short_directory
 
 SLEEP = "exec sleep infinity"
 
@@ -31,6 +35,21 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
 
 def started(*names: str) -> str:
     return "".join(f"Service {name} has been started.\n" for name in names)
+
+
+@asynccontextmanager
+async def supervised(services: tuple[Service, ...], directory: Path) -> AsyncIterator[Supervisor]:
+    """A supervisor without herdd around it, for definitions that herd.toml cannot say."""
+    configuration, disabled = Configuration(services), DisabledNames(directory / "disabled.json")
+    ledger = directory / "ledger"
+    supervisor = Supervisor(
+        configuration, lambda: configuration, directory, directory, disabled, ledger, lambda lines: None
+    )
+    async with trio.open_nursery() as nursery:
+        await nursery.start(supervisor.run)
+        yield supervisor
+        await orders.stop_all(supervisor)
+        nursery.cancel_scope.cancel()
 
 
 # Who is named.
@@ -60,18 +79,12 @@ async def test_a_start_tells_what_those_that_it_brought_up_warn_of(tmp_path: Pat
 
     sleep = Program(("/bin/sleep", "infinity"))
     services = (Service(("bus",), sleep, setup=setup), Service(("web",), sleep, requirement=("bus",)))
-    supervisor = Supervisor(
-        services, lambda: services, tmp_path, tmp_path, DisabledNames(tmp_path / "disabled.json"), lambda lines: None
-    )
-    async with trio.open_nursery() as nursery:
-        await nursery.start(supervisor.run)
+    async with supervised(services, tmp_path) as supervisor:
         peer = Peer(os.getpid(), os.geteuid(), os.getegid())
         reply = await perform(supervisor, peer, "start", "web", [])
         assert (reply.result["started"], reply.warnings) == (["bus", "web"], ("cannot find half of it",))
         reply = await perform(supervisor, peer, "restart", "bus", [])
         assert (reply.result["started"], reply.warnings) == (["bus", "web"], ("cannot find half of it",))
-        await orders.stop_all(supervisor)
-        nursery.cancel_scope.cancel()
 
 
 def test_a_requirement_that_fails_is_named_with_what_leads_to_it_and_its_output_once() -> None:
@@ -93,19 +106,34 @@ def test_a_requirement_that_fails_is_named_with_what_leads_to_it_and_its_output_
 # Who comes back.
 
 
-def test_one_that_is_still_stopping_comes_back_with_its_requirement(gate: Gate) -> None:
-    config = program("bus", SLEEP, respawn=False)
-    config += program("web", slow_to_end(gate), ready={"line": "ready"}, grace_period=1000, requirement=["bus"])
+def test_one_that_is_still_stopping_comes_back_with_its_requirement_and_brings_the_others(gate: Gate) -> None:
+    config = program("bus", SLEEP, respawn=False) + program("base", SLEEP, respawn=False)
+    config += program("web", slow_to_end(gate), ready={"line": "ready"}, grace_period=1000, requirement=["bus", "base"])
     with herdd(config) as daemon:
         pid = daemon.until_status("web", "running")["mainPid"]
-        os.kill(daemon.status("bus")["mainPid"], signal.SIGKILL)
-        daemon.until_status("web", "stopping")
-        daemon.until_status("bus", "stopped")
+        for name in ("bus", "base"):
+            os.kill(daemon.status(name)["mainPid"], signal.SIGKILL)
+            daemon.until_status(name, "stopped")
         assert daemon.herd("start", "bus").stdout == started("bus")
         assert daemon.status("web")["status"] == "stopping"
         gate.let_pass()
         daemon.until("web", lambda facts: facts["status"] == "running" and facts["mainPid"] != pid)
         gate.let_pass()
+
+
+async def test_word_of_a_loss_that_comes_once_the_requirement_is_back_keeps_nobody_down(tmp_path: Path) -> None:
+    sleep = Program(("/bin/sleep", "infinity"))
+    services = (Service(("bus",), sleep), Service(("web",), sleep, requirement=("bus",)))
+    async with supervised(services, tmp_path) as supervisor:
+        await orders.start(supervisor, "web")
+        web = supervisor.controllers["web"]
+        with trio.fail_after(PATIENCE), supervisor.arriving({"web"}) as came:
+            async with supervisor.bulletin.watch() as changes:
+                web.post(events.RequirementLost("bus", returns=False))
+                async for _ in changes:
+                    if came:
+                        break
+        assert web.state.status is Status.RUNNING
 
 
 def test_one_that_was_stopped_on_purpose_does_not_come_back_with_its_requirement(gate: Gate) -> None:

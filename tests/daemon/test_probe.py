@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -89,6 +90,17 @@ async def test_nobody_listens_on_that_address(host: str, asked: str) -> None:
         assert await answer(TcpPort(asked, port), os.getpid()) == f"nothing listens on {shown}"
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+async def test_a_socket_for_ipv6_alone_does_not_serve_ipv4() -> None:
+    with listening("::") as server:
+        port = server.getsockname()[1]
+        assert await answer(TcpPort("127.0.0.1", port), os.getpid()) == f"nothing listens on 127.0.0.1:{port}"
+        for host in ("::1", "*"):
+            assert await answer(TcpPort(host, port), os.getpid()) is None
+        with socket.create_server(("0.0.0.0", port)):
+            assert await answer(TcpPort("127.0.0.1", port), os.getpid()) is None
+
+
 async def test_bound_is_not_listening() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
@@ -152,27 +164,34 @@ async def test_a_unix_socket_takes_a_connection(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def http_server(answers: list[bytes]) -> AsyncIterator[tuple[str, list[bytes]]]:
+async def http_server(
+    answers: list[bytes], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[str, list[bytes]]]:
     """Answers as given, in bits, then closes; without an answer left it keeps the connection."""
     requests: list[bytes] = []
 
-    async def serve(stream: trio.SocketStream) -> None:
+    async def serve(stream: trio.abc.Stream) -> None:
+        if tls is not None:
+            stream = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
+        with suppress(trio.BrokenResourceError):
+            await talk(stream)
+
+    async def talk(stream: trio.abc.Stream) -> None:
         request = b""
         while not request.endswith(b"\r\n\r\n"):
             request += await stream.receive_some()
         requests.append(request)
         if not answers:
             await trio.sleep_forever()
-        # One that never was HTTP is not listened to until its end.
-        with suppress(trio.BrokenResourceError):
-            for byte in answers.pop(0):
-                await stream.send_all(bytes([byte]))
+        # One that never was HTTP is not listened to until its end: then the connection breaks.
+        for byte in answers.pop(0):
+            await stream.send_all(bytes([byte]))
         await stream.aclose()
 
     async with trio.open_nursery() as nursery:
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
         nursery.start_soon(trio.serve_listeners, serve, [listener])
-        yield f"http://127.0.0.1:{listener.socket.getsockname()[1]}", requests
+        yield f"http{'s' if tls else ''}://127.0.0.1:{listener.socket.getsockname()[1]}", requests
         nursery.cancel_scope.cancel()
 
 
@@ -221,8 +240,62 @@ async def test_no_server_and_no_url() -> None:
     reason = await answer(HttpStatus(f"http://127.0.0.1:{port}/"))
     assert reason is not None
     assert reason.startswith(f"http://127.0.0.1:{port}/ did not answer: ")
-    for url in ("https://127.0.0.1/", "http://", "http://a:b/"):
+    for url in ("ftp://127.0.0.1/", "http://", "http://a:b/"):
         assert str(await answer(HttpStatus(url))).startswith(f"{url} did not answer: ")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 and its key."""
+    path = tmp_path_factory.mktemp("certificate") / "both.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    names = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command, *names, "-keyout", path, "-out", path], check=True, capture_output=True)
+    return path
+
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+async def test_the_status_over_tls(certificate: Path, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    async with http_server([b"HTTP/1.1 204 No Content\r\n\r\n", b"HTTP/1.1 503 No\r\n\r\n"], tls) as (url, requests):
+        assert await answer(HttpStatus(url, 204)) is None
+        assert await answer(HttpStatus(url)) == f"{url} answered 503, not 200"
+        assert len(requests) == 2
+        # The certificate is not for that name.
+        url = url.replace("127.0.0.1", "localhost")
+        reason = await answer(HttpStatus(url))
+    assert reason is not None
+    assert reason.startswith(f"{url} did not answer: its certificate cannot be trusted: ")
+    assert "localhost" in reason
+
+
+async def test_a_certificate_that_nobody_trusts(tls: ssl.SSLContext) -> None:
+    async with http_server([b"HTTP/1.1 200 OK\r\n\r\n"], tls) as (url, requests):
+        reason = await answer(HttpStatus(url))
+    assert reason is not None
+    assert reason.startswith(f"{url} did not answer: its certificate cannot be trusted: self")
+    assert requests == []
+
+
+async def test_a_server_without_tls() -> None:
+    async def serve(stream: trio.SocketStream) -> None:
+        await stream.send_all(b"SSH-2.0-OpenSSH\r\n")
+        await stream.receive_some()
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, serve, [listener])
+        url = f"https://127.0.0.1:{listener.socket.getsockname()[1]}/"
+        reason = await answer(HttpStatus(url))
+        nursery.cancel_scope.cancel()
+    assert reason is not None
+    assert reason.startswith(f"{url} did not answer: it does not speak TLS: ")
 
 
 async def test_a_server_that_says_nothing_is_given_up_by_cancellation() -> None:

@@ -165,3 +165,9 @@ def test_limits_and_an_environment_file(directory: Path) -> None:
     ) as daemon:
         daemon.until_status("web", "running")
         assert daemon.herd("log", "web").stdout.rstrip().endswith("good day 64 128")
+
+
+def test_a_line_that_is_waited_for_is_found_in_a_flood() -> None:
+    flood = "yes {} | head -n 400000; echo ready; yes {} | head -n 400000; exec sleep infinity"
+    with herdd(program("web", flood.format("before", "after"), ready={"line": "ready"})) as daemon:
+        daemon.until_status("web", "running")

@@ -21,6 +21,7 @@ from trio.testing import wait_all_tasks_blocked
 from varlink.scanner import Interface
 
 from herd.core.protocol import MAX_CALL, Call, encode_reply
+from herd.daemon.config import Configuration
 from herd.daemon.factbook import Factbook
 from herd.daemon.remembered import DisabledNames
 from herd.daemon.server import Connection
@@ -162,10 +163,10 @@ async def test_a_reply_that_is_broken_off_does_not_garble_the_next(tmp_path: Pat
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4608)
     call, replies = Call("a.b.C", {}), [encode_reply({"text": letter * 100_000}) for letter in "ab"]
     async with trio.SocketStream(ours) as stream, trio.SocketStream(theirs) as client:
-        disabled = DisabledNames(tmp_path / "disabled.json")
+        nothing, disabled = Configuration(()), DisabledNames(tmp_path / "disabled.json")
         connection = Connection(
             stream,
-            Supervisor((), tuple, tmp_path, tmp_path, disabled, tmp_path / "ledger", lambda lines: None),
+            Supervisor(nothing, lambda: nothing, tmp_path, tmp_path, disabled, tmp_path / "ledger", lambda lines: None),
             Factbook(),
         )
         async with trio.open_nursery() as nursery:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 from pathlib import Path
 
+from herd.daemon.rotation import rotated
 from support import Daemon, herdd, lives, program, short_directory
 
 SLEEP = "exec sleep infinity"
 TALKING = "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.02; done"
-PATIENT = "trap 'exit 0' TERM; echo ready; while :; do sleep 1000 & wait $!; done"
+PATIENT = "echo ready; exec sleep infinity"
+
+
+# One write: who has seen the line has read what comes after it.
+UNFINISHED = "trap 'echo def' USR1; printf 'ready\\nabc'; while :; do sleep 1000 & wait $!; done"
 
 
 def killed(daemon: Daemon) -> None:
@@ -54,9 +60,91 @@ def test_a_service_that_writes_outlives_herdd_and_its_lines_are_kept() -> None:
                     answer = wire.receive()
                     assert answer is not None
                     lines += answer["parameters"]["lines"]
-            numbers = [int(line.split()[-1]) for line in second.herd("log", "web", "-n", "1000").stdout.splitlines()]
-            # In order and none twice; a line that the first had read and not yet written is lost with it.
-            assert numbers == sorted(set(numbers))
+            # The first has left the next what it had read and not yet written.
+            assert gapless(second.written("web"))
+
+
+def gapless(lines: list[str]) -> bool:
+    """Whether the lines that TALKING has written are all there, each once."""
+    return lines == [f"line {number}" for number in range(1, len(lines) + 1)]
+
+
+def seen(daemon: Daemon, service: str, text: str, number: int = 0) -> None:
+    """Return once a line of the service's log ends so, having sent its process that signal meanwhile."""
+    with daemon.wire() as wire:
+        wire.send("Log", more=True, service=service, follow=True)
+        if number:
+            os.kill(daemon.status(service)["mainPid"], number)
+        lines = [""]
+        while not lines[-1].endswith(text):
+            answer = wire.receive()
+            assert answer is not None
+            lines += answer["parameters"]["lines"]
+
+
+def test_a_line_that_was_shown_is_kept_even_if_herdd_is_killed_at_once() -> None:
+    config = program("web", "trap 'echo said' USR1; echo ready; while :; do sleep 1000 & wait $!; done")
+    with short_directory() as directory:
+        with herdd(config, directory=directory, ends=False) as first:
+            seen(first, "web", " ready")
+            seen(first, "web", " said", signal.SIGUSR1)
+            killed(first)
+        with herdd(config, directory=directory) as second:
+            second.until_status("web", "running")
+            assert second.written("web") == ["ready", "said"]
+
+
+def test_an_unfinished_line_goes_on_after_an_upgrade() -> None:
+    with herdd(program("web", UNFINISHED)) as daemon:
+        seen(daemon, "web", " ready")
+        for count in (2, 3):
+            assert daemon.herd("upgrade", "root").returncode == 0
+            daemon.said(" listens on ", count)
+        seen(daemon, "web", "def", signal.SIGUSR1)
+        assert daemon.written("web") == ["ready", "abcdef"]
+
+
+def test_an_unfinished_line_goes_on_after_a_herdd_that_was_killed() -> None:
+    with short_directory() as directory:
+        with herdd(program("web", UNFINISHED), directory=directory, ends=False) as first:
+            seen(first, "web", " ready")
+            killed(first)
+        with herdd(program("web", UNFINISHED), directory=directory) as second:
+            second.until_status("web", "running")
+            seen(second, "web", "def", signal.SIGUSR1)
+            assert second.written("web") == ["ready", "abcdef"]
+
+
+def test_the_last_words_of_one_that_ended_without_a_herdd_are_kept() -> None:
+    with short_directory() as directory:
+        with herdd(program("web", UNFINISHED), directory=directory, ends=False) as first:
+            seen(first, "web", " ready")
+            pid = first.status("web")["mainPid"]
+            killed(first)
+        os.kill(pid, signal.SIGKILL)
+        with herdd(program("web", UNFINISHED), directory=directory) as second:
+            second.until_status("web", "running")
+            seen(second, "web", "def", signal.SIGUSR1)
+            assert second.written("web") == ["ready", "abc", "ready", "abcdef"]
+
+
+def test_an_upgrade_loses_doubles_and_cuts_no_line_of_one_that_writes() -> None:
+    with herdd(program("web", "i=0; while :; do i=$((i+1)); printf 'line '; echo $i; done")) as daemon:
+        daemon.until_status("web", "running")
+        for count in (2, 3, 4):
+            assert daemon.herd("upgrade", "root").returncode == 0
+            daemon.said(" listens on ", count)
+        assert daemon.herd("stop", "web").returncode == 0
+        # The stop may have come within the last one.
+        *lines, _ = whole(daemon.log_dir / "web.log")
+        assert gapless(lines)
+
+
+def whole(path: Path) -> list[str]:
+    """The lines of a log and of its older files, without their stamps."""
+    files = [path, *(old for _, old in rotated(path))]
+    texts = [gzip.decompress(each.read_bytes()) if each.suffix == ".gz" else each.read_bytes() for each in files]
+    return [line.split(" ", 1)[1] for text in reversed(texts) for line in text.decode().splitlines()]
 
 
 def test_one_that_was_not_ready_is_ended_and_started_anew() -> None:

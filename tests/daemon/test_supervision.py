@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from scripts import STUBBORN
 from support import Daemon, herdd, program, short_directory
 
 SLEEP = "exec sleep infinity"
 # Ends by its own will only; says so when it is asked to.
-STUBBORN = "trap 'echo asked' TERM; echo ready; while :; do sleep 1000; done"
 
 
 def moments(daemon: Daemon, text: str) -> int:

@@ -8,13 +8,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import pytest
 
-from herd.daemon.sockets import listeners, listening, owners
+from herd.daemon import sockdiag
+from herd.daemon.listeners import listeners, listening, owners, taking
+from herd.daemon.sockdiag import ipv6_only
 from herd.daemon.usage import usage
 from support import herdd, program, short_directory
 
@@ -105,10 +108,35 @@ def test_ipv6_is_written_in_brackets() -> None:
 def test_who_holds_a_socket() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        (inode,) = (inode for inode, each in listeners(os.getpid()).items() if each.port == port)
-        assert owners({inode}) == {inode: os.getpid()}
-        assert listeners(os.getpid())[inode].uid == os.geteuid()
-    assert owners({inode}) == {}
+        (found,) = (each for each in listeners(os.getpid()) if each.port == port)
+        assert owners({found.inode}) == {found.inode: os.getpid()}
+        assert owners({found.inode}, [os.getppid()]) == {}
+        assert found.uid == os.geteuid()
+    assert owners({found.inode}) == {}
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize(("style", "kind"), [("stream", socket.SOCK_STREAM), ("datagram", socket.SOCK_DGRAM)])
+def test_which_sockets_are_for_ipv6_alone(
+    monkeypatch: pytest.MonkeyPatch, style: Literal["stream", "datagram"], kind: socket.SocketKind
+) -> None:
+    with ExitStack() as stack:
+        # More than the kernel tells in one message.
+        sockets = [stack.enter_context(socket.socket(socket.AF_INET6, kind)) for _ in range(500)]
+        for number, each in enumerate(sockets):
+            each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, number % 2)
+            each.bind(("::", 0))
+            if style == "stream":
+                each.listen()
+        inodes = [os.fstat(each.fileno()).st_ino for each in sockets]
+        assert ipv6_only(style) & set(inodes) == set(inodes[1::2])
+        both, six = (each.getsockname()[1] for each in sockets[:2])
+        assert taking("127.0.0.1", both, style) == {inodes[0]}
+        assert taking("127.0.0.1", six, style) == set()
+        assert taking("::1", six, style) == taking("", six, style) == {inodes[1]}
+        # Where the kernel does not tell, both count.
+        monkeypatch.setattr(sockdiag, "_NETLINK_SOCK_DIAG", 31)
+        assert taking("127.0.0.1", six, style) == {inodes[1]}
 
 
 def test_status_says_what_a_service_uses_and_where_it_listens() -> None:

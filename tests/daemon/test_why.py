@@ -6,9 +6,11 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from scripts import STUBBORN
 from support import Daemon, herdd, program, short_directory
 
 SLEEP = "exec sleep infinity"
@@ -179,9 +181,9 @@ def test_what_a_user_may_not() -> None:
 
 
 def test_one_that_is_slow_to_stop() -> None:
-    stubborn = "trap 'echo asked' TERM; echo ready; while :; do sleep 1000; done"
-    with herdd(program("web", stubborn, ready={"line": "ready"}, grace_period=1000)) as daemon:
+    with herdd(program("web", STUBBORN, ready={"line": "ready"}, grace_period=1000)) as daemon:
         pid = daemon.until_status("web", "running")["mainPid"]
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
         with daemon.wire() as wire:
             wire.send("Perform", action="stop", service="web")
             daemon.until_status("web", "stopping")
@@ -191,5 +193,5 @@ def test_one_that_is_slow_to_stop() -> None:
             daemon.process.terminate()
             assert daemon.wait() == 0
     assert lines[0].startswith("web is being stopped since ")
-    assert f"{pid} sh" in lines[1]
+    assert f"{pid} {name}" in lines[1]
     assert lines[2].startswith("What has not ended by then is killed at ")

@@ -202,22 +202,6 @@ def test_log_follows(daemon: Daemon, options: tuple[str, ...]) -> None:
     assert (follower.returncode, error) == (130, "")
 
 
-def test_watch_follows(daemon: Daemon) -> None:
-    command = [*HERD, "watch", "idle"]
-    with subprocess.Popen(command, env=daemon.environment, stdout=subprocess.PIPE, text=True) as watcher:
-        assert watcher.stdout is not None
-        assert watcher.stdout.readline() == "idle: stopped\n"
-        daemon.call("Perform", action="start", service="idle")
-        daemon.call("Perform", action="stop", service="idle")
-        seen: list[str] = []
-        while seen[-1:] != ["idle: stopped\n"]:
-            seen.append(watcher.stdout.readline())
-        watcher.terminate()
-    assert list(dict.fromkeys(seen)) == [
-        f"idle: {status}\n" for status in ("starting", "running", "stopping", "stopped")
-    ]
-
-
 def test_nobody_answers(tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path):
         found = subprocess.run([*HERD, "--socket", str(path), "status"], capture_output=True, text=True, check=False)

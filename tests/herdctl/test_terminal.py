@@ -22,8 +22,12 @@ def daemon() -> Iterator[Daemon]:
             "web",
             "printf 'a \\033[31mred\\033[0m line\\n'; echo ready; exec sleep infinity",
             ready={"line": "ready"},
+            action={
+                "fail": {"command": ["sh", "-c", "printf '\\033[2J' >&2; exit 1"]},
+                "warn": {"command": ["sh", "-c", "printf '\\033[2J' >&2"]},
+            },
         ),
-        program("broken", "exit 3", auto_start=False, ready={"line": "ready"}),
+        program("broken", "printf '\\033[2J\\n'; exit 3", auto_start=False, ready={"line": "ready"}),
         program("noisy", "seq 20000; exec sleep infinity", ready={"line": "20000"}),
     ]
     with herdd("".join(config)) as daemon:
@@ -99,6 +103,9 @@ def test_what_a_program_printed_does_not_steer_a_terminal(daemon: Daemon) -> Non
     assert ESCAPE not in on_terminal(daemon, "log", "web")
     assert ESCAPE not in on_terminal(daemon, "status", "web").replace("\x1b[1m", "").replace("\x1b[0m", "")
     assert "\x1b[31m" in daemon.herd("log", "web").stdout
+    for words in (("fail", "web"), ("warn", "web"), ("start", "broken")):
+        assert "\\x1b[2J" in on_terminal(daemon, *words)
+        assert "\x1b[2J" in daemon.herd(*words).stderr
 
 
 def test_a_reader_that_has_read_enough(daemon: Daemon) -> None:

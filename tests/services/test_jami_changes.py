@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from herd_services.jami.calls import Jami
-from jami import FRIEND, STRANGER, Archive, ask, fingerprints, forget_decisions, seen, table
+from jami import FRIEND, STRANGER, Archive, fingerprints, restore, seen, table
 from support import Daemon, herdd
 
 _UNKNOWN = "0" * 40
@@ -38,22 +37,7 @@ def other(archives: dict[str, Archive]) -> str:
 def as_before(daemon: Daemon, dummy: str) -> Iterator[None]:
     """What a test did to the accounts is undone, and forgotten."""
     yield
-    forget_decisions(daemon)
-    # It has its turn after whatever looks after the decisions still.
-    _done(daemon, "enable-account", "jami", dummy)
-
-    async def undo(jami: Jami) -> None:
-        for account in await jami.account_ids():
-            for contact in await jami.contacts(account):
-                await jami.add_contact(account, contact["id"])
-                await jami.remove_contact(account, contact["id"], ban=False)
-            for moderator in await jami.moderators(account):
-                await jami.set_moderator(account, moderator, state=False)
-            await jami.let_anyone_moderate(account, state=True)
-            details = await jami.details(account)
-            await jami.set_details(account, details | {"Account.enable": "true"})
-
-    ask(daemon, undo)
+    restore(daemon, dummy)
 
 
 def _done(daemon: Daemon, *words: str) -> str:

@@ -14,12 +14,11 @@ from assembly import Assembly
 from calls import Caller
 from herd.core.service import Host
 from herd.daemon.dbus import connected
-from herd.daemon.host import ServiceHost
 from herd_services.jami import call_manager
 from herd_services.jami.accounts import Account, find
 from herd_services.jami.call_manager import CallManager
 from herd_services.jami.conferences import hang_up_contact, set_live_moderator
-from jami import STRANGER
+from jami import STRANGER, bare_host
 
 
 class Held:
@@ -63,7 +62,7 @@ class Held:
 
         async def run() -> Any:
             async with connected(self.assembly.point.socket) as connection:
-                host = ServiceHost("jami", print, lambda: pytest.fail("no ledger here"), lambda: None)
+                host = bare_host()
                 host.join_bus(connection)
                 return await procedure(host, await find(host, account))
 
@@ -246,3 +245,24 @@ def test_a_ban_ends_the_calls(held: Held) -> None:
         assert held.through(lambda host, account: hang_up_contact(host, account, bob), held.point) == 0
     finally:
         held.herd("unban-contact", "jami", bob, held.point)
+
+
+def test_whoever_is_banned_is_hung_up_at_once(held: Held) -> None:
+    bob = held.bob.fingerprint
+    try:
+        told = held.herd("ban-contact", "jami", bob, held.point, "--reason", "shouts")
+        assert told == f"{bob} is banned from account {held.point}.\n"
+        held.bob.until_alone()
+        assert set(held.listed()) == {held.ann.fingerprint, held.cleo.fingerprint}
+    finally:
+        held.herd("unban-contact", "jami", bob, held.point)
+    held.join(held.bob)
+    assert bob in held.listed()
+
+
+def test_a_new_moderator_moderates_the_conference_that_runs(held: Held) -> None:
+    bob = held.bob.fingerprint
+    held.herd("add-moderator", "jami", bob, held.point)
+    held.until_told(held.bob, call_manager.MODERATOR, True)
+    held.herd("remove-moderator", "jami", bob, held.point, "--force")
+    held.until_told(held.bob, call_manager.MODERATOR, False)

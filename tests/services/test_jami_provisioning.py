@@ -6,7 +6,7 @@ import os
 
 from herd_services.jami import calls
 from herd_services.jami.calls import Jami
-from jami import FRIEND, STRANGER, Archive, ask, fingerprints, seen, table
+from jami import FRIEND, STRANGER, Archive, ask, devices, fingerprints, seen, table
 from support import Daemon, herdd, short_directory
 
 
@@ -93,14 +93,16 @@ def test_without_declared_accounts_those_that_exist_are_left_alone() -> None:
             assert seen(daemon, before[0]).details[calls.DISPLAY_NAME] == "by hand"
 
 
-def test_declaring_accounts_makes_jamis_state_anew(archives: dict[str, Archive]) -> None:
+def test_fresh_makes_jamis_state_anew_at_every_start(archives: dict[str, Archive]) -> None:
     dummy = archives["dummy"]
-    with herdd(table({"archive": dummy.path})) as daemon:
+    with herdd(table({"archive": dummy.path}, fresh=True)) as daemon:
         daemon.until_status("jami", "running")
-        ids = ask(daemon, Jami.account_ids)
-        assert daemon.herd("restart", "jami").returncode == 0
-        assert fingerprints(daemon) == [dummy.fingerprint]
-        assert ask(daemon, Jami.account_ids) != ids
+        for _ in range(2):
+            before = devices(daemon)
+            assert daemon.herd("create-account", "jami").returncode == 0
+            assert daemon.herd("restart", "jami").returncode == 0
+            assert devices(daemon).keys() == {dummy.fingerprint}
+            assert devices(daemon) != before
 
 
 def test_twenty_accounts_are_served(crowd: list[Archive]) -> None:

@@ -16,7 +16,7 @@ from herd.daemon.host import ServiceHost
 from herd_services.jami.accounts import find
 from herd_services.jami.conference_actions import hang_up, list_conferences, mute_participant, unmute_participant
 from herd_services.jami.conferences import set_live_moderator
-from jami import FRIEND, STRANGER
+from jami import FRIEND, STRANGER, bare_host
 
 _DETAILS = {"PEER_NUMBER": f"{FRIEND.upper()}@ring.dht", "DISPLAY_NAME": "friend"}
 _ROW = {"uri": f"{FRIEND}@ring.dht", "device": "d", "sinkId": "7_audio_0", "isModerator": "false"}
@@ -43,7 +43,7 @@ async def _done(bus: DeafBus, handler: Callable[[Host, Invocation], Awaitable[Re
 
 
 def _host(bus: DeafBus) -> ServiceHost:
-    host = ServiceHost("jami", print, lambda: pytest.fail("no ledger here"), lambda: None)
+    host = bare_host()
     host.join_bus(bus)
     return host
 

@@ -13,7 +13,9 @@ from herd_services.jami.service import SECTION
 
 
 def built(*, is_root: bool = True, **keys: Any) -> dict[str, Service]:
-    surroundings = Surroundings(Path("/var/lib/herd"), Path("/run/herd-services"), "root", is_root=is_root)
+    surroundings = Surroundings(
+        Path("/var/lib/herd"), Path("/run/herd-services"), Path("/var/log/herd"), "root", is_root=is_root
+    )
     return {service.name: service for service in SECTION.build(JamiConfiguration(**keys), surroundings)}
 
 

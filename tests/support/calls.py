@@ -20,7 +20,7 @@ from herd.daemon.dbus import BusError, connected
 from herd_services.jami import call_manager, calls
 from herd_services.jami.call_manager import CallManager
 from herd_services.jami.calls import Jami
-from herd_services.jami.provision import await_jamid
+from herd_services.jami.waiting import await_jamid
 from jami import tools
 from support import PATIENCE
 

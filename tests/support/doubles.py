@@ -80,7 +80,14 @@ class FakeLog(ServiceLog):
         super().__init__("web", Path("/nowhere"))
         self._around = around
 
-    async def capture(self, output: int, seen: Callable[[str], None]) -> None:
+    async def capture(
+        self,
+        output: int,
+        seen: Callable[[str], None],
+        *,
+        waits: Callable[[], bool] = lambda: True,
+        is_over: Callable[[], bool] = lambda: True,
+    ) -> None:
         process = next(each for each in self._around.processes if each.pid == output)
         async for line in process.printed:
             seen(line)

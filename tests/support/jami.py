@@ -18,7 +18,9 @@ import pytest
 import trio
 from attrs import frozen
 
+from herd.core.service import Program, Service
 from herd.daemon.dbus import connected
+from herd.daemon.host import ServiceHost
 from herd_services.jami import calls
 from herd_services.jami.calls import Jami
 from support import Daemon, toml
@@ -133,7 +135,69 @@ def fingerprints(daemon: Daemon) -> list[str]:
     return ask(daemon, question)
 
 
-def forget_decisions(daemon: Daemon) -> None:
-    """Empty the ledger behind herdd's back."""
+def restore(daemon: Daemon, fingerprint: str) -> None:
+    """Undo what was done to the accounts, one of which is named, and empty the ledger, behind herdd's back."""
     with closing(sqlite3.connect(daemon.state_dir / "ledger.sqlite")) as connection, connection:
         connection.execute("DELETE FROM change")
+    # It has its turn after whatever looks after the decisions still.
+    daemon.herd("enable-account", "jami", fingerprint)
+
+    async def undo(jami: Jami) -> None:
+        for account in await jami.account_ids():
+            for contact in await jami.contacts(account):
+                await jami.add_contact(account, contact["id"])
+                await jami.remove_contact(account, contact["id"], ban=False)
+            for moderator in await jami.moderators(account):
+                await jami.set_moderator(account, moderator, state=False)
+            await jami.let_anyone_moderate(account, state=True)
+            details = await jami.details(account)
+            await jami.set_details(account, details | {"Account.enable": "true"})
+
+    ask(daemon, undo)
+
+
+def devices(daemon: Daemon) -> dict[str, str]:
+    """The device's id of every account, by fingerprint: another after each import."""
+
+    async def question(jami: Jami) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for account in await jami.account_ids():
+            owner = (await jami.details(account))[calls.USERNAME]
+            assert owner not in found, "two accounts with one fingerprint"
+            found[owner] = (await jami.volatile_details(account))["Account.deviceID"]
+        return found
+
+    return ask(daemon, question)
+
+
+def at_first_account(daemon: Daemon, begin: Callable[[], object], then: Callable[[], object]) -> None:
+    """Do something once jamid has begun to make an account, after what makes it do so; its bus has to be there."""
+
+    async def run() -> None:
+        async with (
+            connected(bus(daemon)) as connection,
+            connection.signals(calls.INTERFACE, "registrationStateChanged") as signals,
+        ):
+            begin()
+            await anext(signals)
+            then()
+
+    trio.run(run)
+
+
+def left_of_accounts(daemon: Daemon) -> list[str]:
+    """The names of accounts' directories in Jami's home."""
+    places = [daemon.state_dir / "jami" / name / "jami" for name in (".local/share", ".cache")]
+    found = {each.name for place in places if place.exists() for each in place.iterdir() if each.is_dir()}
+    return sorted(name for name in found if len(name) == 16)
+
+
+def secret_account(archive: Archive, password_file: Path, **keys: Any) -> dict[str, Any]:
+    """The table of an account whose archive is encrypted."""
+    return {"archive": archive.path, "archive_password_file": password_file, **keys}
+
+
+def bare_host() -> ServiceHost:
+    """A host with neither a process nor a ledger, for what needs only a bus."""
+    service = Service(("jami",), Program(("/bin/true",)))
+    return ServiceHost(service, print, lambda: None, lambda: pytest.fail("no ledger here"), lambda: None)

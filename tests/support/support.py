@@ -30,7 +30,7 @@ from herd.daemon.census import MARK
 from herd.daemon.process import become_subreaper
 
 # As long as any single wait may take; a machine under load needs more than a quiet one.
-PATIENCE = 30.0
+PATIENCE = 60.0
 INTERFACE = "org.herdctl.Supervisor"
 HERD = (sys.executable, "-c", "from herdctl.cli import main; main()")
 HERDD = (sys.executable, "-m", "herd.daemon.main")

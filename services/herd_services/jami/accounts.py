@@ -21,6 +21,8 @@ class Account:
     id: str
     details: Mapping[str, str]
     registered_name: str
+    # jamid's word: REGISTERED, TRYING, …
+    registration: str
 
     @property
     def fingerprint(self) -> str:
@@ -38,6 +40,12 @@ class Account:
         return self.registered_name or self.details.get(calls.DISPLAY_NAME, "") or self.details.get(calls.ALIAS, "")
 
     @property
+    def title(self) -> str:
+        """How it is told on a line: its fingerprint, and the label in parentheses."""
+        label = " ".join(self.label.split())
+        return f"{self.fingerprint} ({label})" if label else self.fingerprint
+
+    @property
     def is_enabled(self) -> bool:
         """Whether it is reachable."""
         return self.details.get(calls.ENABLE) == "true"
@@ -47,14 +55,15 @@ async def all_accounts(host: Host) -> list[Account]:
     """Every account that has loaded, in jamid's order."""
     jami = Jami(host.bus)
     ids = await jami.account_ids()
-    accounts = [await _account(jami, each) for each in ids]
+    accounts = [await account_of(jami, each) for each in ids]
     return [account for account in accounts if is_fingerprint(account.fingerprint)]
 
 
-async def _account(jami: Jami, account: str) -> Account:
+async def account_of(jami: Jami, account: str) -> Account:
+    """The account of jamid's id; one that is not there, or has not loaded, has no fingerprint."""
     details = await jami.details(account)
     volatile = await jami.volatile_details(account)
-    return Account(account, details, volatile.get(calls.REGISTERED_NAME, ""))
+    return Account(account, details, volatile.get(calls.REGISTERED_NAME, ""), volatile.get(calls.REGISTRATION, ""))
 
 
 async def find(host: Host, name: str) -> Account:

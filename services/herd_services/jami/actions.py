@@ -5,9 +5,7 @@ Every argument is checked before anything is changed, and every change is read b
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
-from herd.core.service import Access, Action, Host, Invocation, Reply
+from herd.core.service import Action
 from herd_services.jami.banning import ban_contact, import_bans, unban_contact
 from herd_services.jami.bans import export_bans, list_banned_contacts
 from herd_services.jami.conference_actions import ACTIONS as _OF_CONFERENCES
@@ -15,19 +13,7 @@ from herd_services.jami.enabling import disable_account, enable_account
 from herd_services.jami.history import history
 from herd_services.jami.listings import list_account_details, list_accounts, list_contacts, list_moderators
 from herd_services.jami.moderation import add_contact, add_moderator, remove_contact, remove_moderator
-
-
-def _change(
-    name: str, documentation: str, handler: Callable[[Host, Invocation], Awaitable[Reply]], usage: str
-) -> Action:
-    """An action that has its turn alone: what it finds is still so when it changes it."""
-
-    async def run(host: Host, call: Invocation) -> Reply:
-        async with host.alone():
-            return await handler(host, call)
-
-    return Action(name, documentation, run, usage, Access.CHANGE)
-
+from herd_services.jami.turn import change
 
 ACTIONS = (
     Action("list-accounts", "List the accounts: fingerprint, name, and whether disabled.", list_accounts),
@@ -41,44 +27,44 @@ ACTIONS = (
     ),
     Action("list-contacts", "List the contacts of each account.", list_contacts),
     Action("list-moderators", "List who moderates the conferences of each account.", list_moderators),
-    _change(
+    change(
         "add-moderator",
         "Let a contact, a fingerprint or registered name, moderate an account's conferences; not everybody does then.",
         add_moderator,
         "CONTACT ACCOUNT [--reason TEXT] [--for DURATION]",
     ),
-    _change(
+    change(
         "ban-contact",
         "Ban a contact, a fingerprint or registered name, from one account or from all; it loses moderation too.",
         ban_contact,
         "CONTACT [ACCOUNT] [--reason TEXT] [--for DURATION]",
     ),
-    _change(
+    change(
         "enable-account",
         "Make an account, a fingerprint or registered name, reachable again.",
         enable_account,
         "ACCOUNT",
     ),
-    _change(
+    change(
         "disable-account",
         "Make an account, a fingerprint or registered name, unreachable from the network.",
         disable_account,
         "ACCOUNT",
     ),
-    _change(
+    change(
         "unban-contact",
         "Lift the ban of a contact, on one account or on all.",
         unban_contact,
         "CONTACT [ACCOUNT] [--reason TEXT]",
     ),
-    _change(
+    change(
         "remove-moderator",
         "Let a contact moderate an account's conferences no more; the last moderator only with --force.",
         remove_moderator,
         "CONTACT ACCOUNT [--reason TEXT] [--force]",
     ),
-    _change("add-contact", "Let a contact reach an account.", add_contact, "CONTACT ACCOUNT [--reason TEXT]"),
-    _change(
+    change("add-contact", "Let a contact reach an account.", add_contact, "CONTACT ACCOUNT [--reason TEXT]"),
+    change(
         "remove-contact",
         "Forget a contact of an account, without a ban.",
         remove_contact,
@@ -91,7 +77,7 @@ ACTIONS = (
         "[FINGERPRINT|ACCOUNT]",
     ),
     Action("export-bans", "Print the bans of all accounts, as records that import-bans reads.", export_bans),
-    _change(
+    change(
         "import-bans",
         "Ban whom a file of records names, all or nobody; with --dry-run only say who that would be.",
         import_bans,

@@ -12,8 +12,9 @@ import json
 import zlib
 from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
+from herd_services.jami import calls
 from herd_services.jami.fingerprint import is_fingerprint
 
 # Real archives have a few kilobytes; contacts let them grow.
@@ -29,33 +30,81 @@ class BadArchive(Exception):
 
 @frozen
 class Archive:
-    """What jamid is given, and whose it is. `enabled` is what the archive says of Account.enable."""
+    """A plain archive: all of it, the account's keys among it."""
 
-    content: bytes
-    fingerprint: str
-    enabled: bool = True
+    everything: Mapping[str, object] = field(repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """Whose it is."""
+        return str(self.everything[calls.USERNAME]).lower()
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether the account was enabled when it was exported."""
+        return self.everything.get(calls.ENABLE) != "false"
+
+    @property
+    def details(self) -> dict[str, str]:
+        """What it says of the account's details, the device's own left out."""
+        return {
+            key: value
+            for key, value in self.everything.items()
+            if isinstance(value, str) and "." in key and not key.startswith("TLS.")
+        }
+
+    @property
+    def contacts(self) -> frozenset[str]:
+        """Who was a contact."""
+        return frozenset(person for person, each in self._people.items() if not each.get("banned") and _is_active(each))
+
+    @property
+    def banned(self) -> frozenset[str]:
+        """Who was banned."""
+        return frozenset(person for person, each in self._people.items() if each.get("banned"))
+
+    @property
+    def _people(self) -> dict[str, dict[str, object]]:
+        people = self.everything.get("ringAccountContacts")
+        items = people.items() if isinstance(people, dict) else ()
+        return {str(person).lower(): each for person, each in items if isinstance(each, dict)}
+
+    def bearing(self, declared: Mapping[str, str]) -> bytes:
+        """What jamid is given to import. Compresses: call it in a thread.
+
+        Declared details go into the archive, for jamid 13.7.0 now and then crashes or stands still when told to change
+        those of one account while it loads others. It never loads one that comes disabled, so each comes enabled.
+        """
+        return gzip.compress(json.dumps({**self.everything, **declared, calls.ENABLE: "true"}).encode())
 
 
-def inspect(content: bytes, declared: Mapping[str, str]) -> Archive:
-    """Say whose archive it is, and have it bear what is declared. Raises BadArchive. Decompresses: call it in a thread.
+def _is_active(contact: Mapping[str, object]) -> bool:
+    # Source: jami_contact.h; the times of the last addition and the last removal, in seconds.
+    added, removed = contact.get("added", 0), contact.get("removed", 0)
+    return isinstance(added, int) and isinstance(removed, int) and added > removed
 
-    Declared details go into the archive, for jamid 13.7.0 now and then crashes or stands still when told to change
-    those of one account while it loads others. It never loads one that comes disabled, so each comes enabled.
-    """
+
+def is_encrypted(content: bytes) -> bool:
+    """Whether it may be an encrypted archive; nobody can tell without the password."""
+    return bool(content) and not content.startswith(_GZIP)
+
+
+def inspect(content: bytes) -> Archive:
+    """What a plain archive holds. Raises BadArchive. Decompresses: call it in a thread."""
     if not content:
         raise BadArchive("it is empty; export the account again")
-    if not content.startswith(_GZIP):
-        raise BadArchive("it is encrypted or no account archive; export the account without a password")
-    details = _details(_decompressed(content))
-    if missing := [key for key in KEYS if not details.get(key)]:
+    if is_encrypted(content):
+        raise BadArchive(
+            "it is encrypted or no account archive; name its password's file (archive-password-file), or export the "
+            "account without a password"
+        )
+    everything = _object(_decompressed(content))
+    if missing := [key for key in KEYS if not everything.get(key)]:
         raise BadArchive(f"it has no {' and no '.join(missing)}; export the account again")
-    fingerprint = details.get("Account.username", "")
+    fingerprint = everything.get(calls.USERNAME, "")
     if not isinstance(fingerprint, str) or not is_fingerprint(fingerprint):
         raise BadArchive("it names no account (Account.username is no fingerprint); export the account again")
-    changed = {**details, **declared, "Account.enable": "true"}
-    if changed != details:
-        content = gzip.compress(json.dumps(changed).encode())
-    return Archive(content, fingerprint.lower(), enabled=details.get("Account.enable") != "false")
+    return Archive(everything)
 
 
 def _decompressed(content: bytes) -> bytes:
@@ -69,11 +118,11 @@ def _decompressed(content: bytes) -> bytes:
     return plain
 
 
-def _details(plain: bytes) -> dict[str, object]:
+def _object(plain: bytes) -> dict[str, object]:
     try:
-        details = json.loads(plain)
+        everything = json.loads(plain)
     except (ValueError, RecursionError) as error:
         raise BadArchive(f"its content is not JSON ({error}); export the account again") from error
-    if not isinstance(details, dict):
+    if not isinstance(everything, dict):
         raise BadArchive("its content is not a JSON object; export the account again")
-    return details
+    return everything

@@ -13,6 +13,7 @@ from herd.core.words import clock, count
 from herd_services.jami.accounts import Account, all_accounts, find
 from herd_services.jami.banfile import Wish, wishes
 from herd_services.jami.calls import Jami
+from herd_services.jami.conferences import callers, hang_up_contact
 from herd_services.jami.decision import Step, Terms, carry_out, terms
 from herd_services.jami.judgement import Standing
 from herd_services.jami.people import contact as contact_of
@@ -33,9 +34,11 @@ async def ban_contact(host: Host, call: Invocation) -> Reply:
     on = terms(host, call)
     steps = [_ban(each, await _standing(host, each), {contact: on}) for each in accounts]
     await carry_out(host, steps, f"ban {contact} from")
+    warnings = await _hang_up(host, steps)
     until = "" if on.until is None else f" until {clock(on.until)}"
     text = "".join(f"{contact} is banned from account {account.name}{until}.\n" for account in accounts)
-    return Reply({"contact": contact, "accounts": [account.fingerprint for account in accounts]}, text)
+    result = {"contact": contact, "accounts": [account.fingerprint for account in accounts]}
+    return Reply(result, text, warnings)
 
 
 def _refuse_own(contact: str, accounts: Collection[Account]) -> None:
@@ -65,6 +68,19 @@ def _ban(account: Account, present: Standing, contacts: dict[str, Terms]) -> Ste
         if each in present.moderators
     ]
     return Step(account, present, wanted, (*changes, *lost))
+
+
+async def _hang_up(host: Host, steps: Sequence[Step]) -> tuple[str, ...]:
+    """Nobody who is banned stays in a call. The bans hold whatever becomes of that; what does not is told."""
+    warnings = []
+    for step in steps:
+        banned = {change.subject for change in step.changes if change.kind is Kind.BAN}
+        for contact in sorted(banned & await callers(host, step.account)):
+            try:
+                await hang_up_contact(host, step.account, contact)
+            except HerdError as error:
+                warnings.append(error.message)
+    return tuple(warnings)
 
 
 async def unban_contact(host: Host, call: Invocation) -> Reply:
@@ -107,9 +123,11 @@ async def import_bans(host: Host, call: Invocation) -> Reply:
         if new:
             steps.append(_ban(account, present, new))
     _refuse_unknown(asked, accounts)
+    warnings: tuple[str, ...] = ()
     if steps and not is_trial:
         await carry_out(host, steps, f"import the bans of {name} for")
-    return _imported(steps, known, is_trial=is_trial)
+        warnings = await _hang_up(host, steps)
+    return evolve(_imported(steps, known, is_trial=is_trial), warnings=warnings)
 
 
 def _terms(host: Host, call: Invocation, wish: Wish) -> Terms:

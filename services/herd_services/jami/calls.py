@@ -19,8 +19,10 @@ NAME_SERVER = "RingNS.uri"
 ENABLE = "Account.enable"
 DISPLAY_NAME = "Account.displayName"
 ALIAS = "Account.alias"
-# Of the volatile details: the name registered with the name server.
+HAS_PASSWORD = "Account.archiveHasPassword"
+# Of the volatile details: the name registered with the name server, and how far the account is with the network.
 REGISTERED_NAME = "Account.registeredName"
+REGISTRATION = "Account.registrationStatus"
 
 
 class Jami:
@@ -55,6 +57,10 @@ class Jami:
     async def remove_account(self, account: str) -> None:
         """Remove an account from this host."""
         await self._call("removeAccount", "s", account)
+
+    async def export(self, account: str, path: str, password: str) -> bool:
+        """Have jamid write the account's archive; False where it could not, or the password is not the account's."""
+        return bool((await self._call("exportToFile", "sss", account, path, password))[0])
 
     async def contacts(self, account: str) -> list[dict[str, str]]:
         """An account's contacts, banned ones with `banned` = `true`."""

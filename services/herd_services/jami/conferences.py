@@ -124,6 +124,12 @@ async def _settled(host: Host, account: Account, contact: str, flag: str, state:
                 raise HerdError("cannot look at the conferences: the bus is gone")
 
 
+async def callers(host: Host, account: Account) -> set[str]:
+    """The fingerprints of whoever has a call with the account, in a conference or not."""
+    manager = CallManager(host.bus)
+    return {_peer(await manager.call_details(account.id, each)) for each in await manager.call_ids(account.id)}
+
+
 async def hang_up_contact(host: Host, account: Account, contact: str) -> int:
     """End all calls of the contact with the account, in conferences or not; how many there were. Raises HerdError."""
     manager = CallManager(host.bus)

@@ -11,6 +11,9 @@ from attrs import Attribute, field, frozen, validators
 
 from herd_services.jami.fingerprint import is_fingerprint
 
+# jamid's names of the details that can be declared.
+DECLARABLE = ("Account.rendezVous", "Account.peerDiscovery", "DHT.PublicInCalls", "Account.hostname", "RingNS.uri")
+
 
 def _fingerprints(
     instance: object, attribute: Attribute[tuple[str, ...] | None], value: tuple[str, ...] | None
@@ -29,6 +32,8 @@ class AccountConfiguration:
     """One account, made from its archive."""
 
     archive: Path
+    # Its first line is the archive's password.
+    archive_password_file: Path | None = None
     allowed_contacts: tuple[str, ...] | None = field(default=None, converter=_lower, validator=_fingerprints)
     moderators: tuple[str, ...] | None = field(default=None, converter=_lower, validator=_fingerprints)
     rendezvous_point: bool | None = None
@@ -67,5 +72,7 @@ class JamiConfiguration:
     auto_start: bool = True
     health_interval: float = field(default=30.0, validator=validators.gt(0))
     health_timeout: float = field(default=10.0, validator=validators.gt(0))
-    # Absent: whatever accounts there are stay as they are. Given: Jami's state is made anew at every start.
+    # With accounts declared: Jami's state is made anew from the archives at every start.
+    fresh: bool = False
+    # Absent: whatever accounts there are stay as they are.
     account: tuple[AccountConfiguration, ...] | None = None

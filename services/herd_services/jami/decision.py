@@ -7,6 +7,7 @@ carries out (upholding.py), so nothing is ever half done.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from attrs import frozen
 
@@ -61,17 +62,17 @@ class Step:
 async def carry_out(host: Host, steps: Sequence[Step], attempt: str) -> None:
     """Keep it, change jamid, read back. Raises HerdError ("cannot ATTEMPT account …"), and then nothing of it lasts."""
     numbers = await host.ledger.record([change for step in steps for change in step.changes])
-    begun: list[Step] = []
     try:
-        for step in steps:
-            begun.append(step)
-            if await bring(Jami(host.bus), step.account.id, step.present, step.wanted):
-                name = step.account.name
-                raise HerdError(f"cannot {attempt} account {name}: jamid did not take it; try again")
+        await host.gather([partial(_change, host, step, attempt) for step in steps])
     except HerdError:
         await host.ledger.withdraw(numbers)
-        await _take_back(host, begun)
+        await _take_back(host, steps)
         raise
+
+
+async def _change(host: Host, step: Step, attempt: str) -> None:
+    if await bring(Jami(host.bus), step.account.id, step.present, step.wanted):
+        raise HerdError(f"cannot {attempt} account {step.account.name}: jamid did not take it; try again")
 
 
 async def _take_back(host: Host, steps: Sequence[Step]) -> None:

@@ -34,13 +34,7 @@ async def list_accounts(host: Host, call: Invocation) -> Reply:
 
 
 def _account_line(account: Account) -> str:
-    label = f" ({_one_line(account.label)})" if account.label else ""
-    return f"{account.fingerprint}{label}{'' if account.is_enabled else ' [disabled]'}"
-
-
-def _one_line(text: str) -> str:
-    """A name that others chose must not break the listing."""
-    return " ".join(text.split())
+    return account.title if account.is_enabled else f"{account.title} [disabled]"
 
 
 def _block(heading: str, items: Any) -> str:

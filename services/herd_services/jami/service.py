@@ -6,6 +6,7 @@ stock session bus would refuse root). jamid cannot live without its bus, so it r
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
@@ -25,10 +26,14 @@ from herd.core.service import (
     WriteFile,
 )
 from herd_services.jami import calls
+from herd_services.jami.account_actions import account_actions
 from herd_services.jami.actions import ACTIONS
-from herd_services.jami.configuration import JamiConfiguration
-from herd_services.jami.provision import Provisioner, ping, time_limit
+from herd_services.jami.configuration import AccountConfiguration, JamiConfiguration
+from herd_services.jami.making import time_limit
+from herd_services.jami.provision import Provisioner
+from herd_services.jami.registration import watch_registration
 from herd_services.jami.upholding import Upholder
+from herd_services.jami.waiting import ping
 
 BUS = "jami-dbus-session"
 
@@ -97,6 +102,9 @@ def _bus(read: JamiConfiguration, surroundings: Surroundings, user: str | None, 
     )
 
 
+# Values, not closures: two definitions that say the same are equal, so a reload leaves the service alone.
+
+
 @frozen
 class _SetUp:
     """First the accounts, then what was decided about them."""
@@ -109,9 +117,31 @@ class _SetUp:
         await self.upholder.uphold(host)
 
 
+@frozen
+class _Resumption:
+    """The accounts are there; what was decided about them may have been cut short."""
+
+    upholder: Upholder
+
+    async def __call__(self, host: Host) -> None:
+        await self.upholder.uphold(host)
+
+
+@frozen
+class _Company:
+    """What goes on beside jamid."""
+
+    upholder: Upholder
+    declared: tuple[AccountConfiguration, ...] | None
+
+    async def __call__(self, host: Host) -> None:
+        await host.gather([partial(self.upholder.keep, host), partial(watch_registration, host, self.declared)])
+
+
 def _jamid(read: JamiConfiguration, surroundings: Surroundings, user: str | None, group: str | None) -> Service:
     home, run = surroundings.state_dir / "jami", _run_directory(surroundings)
     accounts = read.account
+    is_fresh = read.fresh and accounts is not None
     upholder = Upholder(accounts or ())
     return Service(
         provision=("jami",),
@@ -125,23 +155,23 @@ def _jamid(read: JamiConfiguration, surroundings: Surroundings, user: str | None
             environment=_environment(read, home, _socket(surroundings)),
             package="jami-daemon",
         ),
-        preparation=_preparation(home, run, clean=accounts is not None),
+        preparation=_preparation(home, run, fresh=is_fresh),
         bus_path=_socket(surroundings),
-        setup=_SetUp(Provisioner(accounts, run / "archives"), upholder),
-        resumption=upholder.uphold,
-        companion=upholder.keep,
+        setup=_SetUp(Provisioner(accounts, home, run / "archives", is_fresh), upholder),
+        resumption=_Resumption(upholder),
+        companion=_Company(upholder, accounts),
         health=Health(ping, read.health_interval, read.health_timeout),
         start_timeout=60 + time_limit(len(accounts or ())),
         auto_start=read.auto_start,
-        actions=ACTIONS,
+        actions=(*ACTIONS, *account_actions(accounts, run / "archives")),
     )
 
 
-def _preparation(home: Path, run: Path, *, clean: bool) -> tuple[Preparation, ...]:
-    """Jami's home; where accounts are declared, without what the last run left in it."""
+def _preparation(home: Path, run: Path, *, fresh: bool) -> tuple[Preparation, ...]:
+    """Jami's home, without what the last run left in it where that is wanted."""
     state = Clear(home, (".cache/jami", ".config/jami", ".local/share/jami", "accounts"))
     archives = (Clear(run, ("archives",)), MakeDirectory(run / "archives"))
-    return (MakeDirectory(home), *((state,) if clean else ()), *archives)
+    return (MakeDirectory(home), *((state,) if fresh else ()), *archives)
 
 
 def _command(read: JamiConfiguration) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The words after an action's name, read by the action's usage: `CONTACT [ACCOUNT] [--reason TEXT] [--force]`.
 
 Capital words are arguments, in their order; those in brackets may be left out. Options may stand anywhere, each once,
-`--reason TEXT` or `--reason=TEXT`; what follows `--` is no option.
+`--reason TEXT` or `--reason=TEXT`; what follows `--` is no option. Where a usage has no options, no word is one.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ def read(usage: str, words: Sequence[str]) -> Arguments:
     found, options, waiting = [], dict[str, str](), list(words)
     while waiting:
         word = waiting.pop(0)
-        if word == "--":
+        if word == "--" and allowed.options:
             found += waiting
             break
-        if not word.startswith("--"):
+        if not word.startswith("--") or not allowed.options:
             found.append(word)
             continue
         name, given, value = word.partition("=")

@@ -77,6 +77,19 @@ class Timer(Enum):
     RESPAWN = "respawn"
 
 
+class _Word:
+    """What its type says whole: one is like the other. attrs would make a dozen such classes at every start."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
 # Events: what happened.
 
 
@@ -87,28 +100,23 @@ class Start:
     asked: bool = True
 
 
-@frozen
-class Adopt:
+class Adopt(_Word):
     """The service's process runs already: an earlier herdd started it."""
 
 
-@frozen
-class Stop:
+class Stop(_Word):
     """Somebody asked for a stop."""
 
 
-@frozen
-class Hurry:
+class Hurry(_Word):
     """Whatever is still there is to end at once."""
 
 
-@frozen
-class Enable:
+class Enable(_Word):
     """The service may start again."""
 
 
-@frozen
-class Disable:
+class Disable(_Word):
     """The service must not start until it is enabled."""
 
 
@@ -119,8 +127,7 @@ class Spawned:
     pid: int
 
 
-@frozen
-class Ready:
+class Ready(_Word):
     """Every stage of the start is done."""
 
 
@@ -138,8 +145,7 @@ class Exited:
     ending: Ending
 
 
-@frozen
-class Cleared:
+class Cleared(_Word):
     """No process of the service is left."""
 
 
@@ -166,8 +172,7 @@ class RequirementLost:
     returns: bool
 
 
-@frozen
-class RequirementBack:
+class RequirementBack(_Word):
     """A requirement, perhaps of one that it requires, serves again."""
 
 
@@ -197,28 +202,23 @@ EVENTS: tuple[type[Event], ...] = (
 # Effects: what the daemon has to do.
 
 
-@frozen
-class BeginStart:
+class BeginStart(_Word):
     """Go through the stages; answer with Spawned and Ready, or Failed."""
 
 
-@frozen
-class BeginAdoption:
+class BeginAdoption(_Word):
     """Take the process over; answer as to BeginStart."""
 
 
-@frozen
-class CancelStart:
+class CancelStart(_Word):
     """Break the stages off, if they are under way, and wait until they have ended."""
 
 
-@frozen
-class Terminate:
+class Terminate(_Word):
     """TERM to every process of the service; Cleared once none is left."""
 
 
-@frozen
-class Kill:
+class Kill(_Word):
     """KILL to every process of the service; Cleared once none is left."""
 
 
@@ -230,8 +230,7 @@ class SetTimer:
     delay: float
 
 
-@frozen
-class ClearTimer:
+class ClearTimer(_Word):
     """Let the timer never fire."""
 
 
@@ -249,8 +248,7 @@ class RefuseStart:
     failure: Failure
 
 
-@frozen
-class AnswerStop:
+class AnswerStop(_Word):
     """Tell those who wait for a stop."""
 
 

@@ -118,9 +118,11 @@ method Perform(action: string, service: ?string, arguments: ?[]string) -> (
 # [Requires 'more' flag]
 method Watch(service: ?string) -> (service: Service)
 
-# The last lines of a service's log, each with its time stamp; with follow and 'more' also those to come.
+# The last lines of a service's log, with their time stamps if they have some; with follow and 'more' also those to
+# come.
 # Without a service it is herdd's own, root. Several services, or all with root, are merged by the time stamps, and
-# come as entries, with no lines. With sinceUSec none is older, and all that are not come unless lines says how many.
+# come as entries, with no lines. With sinceUSec none is older, and all that are not come unless lines says how many;
+# that is no question for a log that is kept without time stamps.
 # [Supports 'more' flag]
 method Log(service: ?string, services: ?[]string, all: ?bool, lines: ?int, sinceUSec: ?int, follow: ?bool) -> (
   lines: []string,

@@ -11,20 +11,21 @@ from herd.core.service import Service
 
 @frozen
 class Plan:
-    """Canonical names, each in one of the four."""
+    """Canonical names, each in one of the four; and whether logs are to be kept in another manner."""
 
     added: tuple[str, ...]
     changed: tuple[str, ...]
     removed: tuple[str, ...]
     unchanged: tuple[str, ...]
+    log: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is to be done."""
-        return not (self.added or self.changed or self.removed)
+        return not (self.added or self.changed or self.removed or self.log)
 
 
-def plan(old: Mapping[str, Service], new: Iterable[Service]) -> Plan:
+def plan(old: Mapping[str, Service], new: Iterable[Service], *, log: bool = False) -> Plan:
     """Compare the definitions in force with those read."""
     read = {service.name: service for service in new}
     return Plan(
@@ -32,4 +33,5 @@ def plan(old: Mapping[str, Service], new: Iterable[Service]) -> Plan:
         changed=tuple(name for name in read if name in old and read[name] != old[name]),
         removed=tuple(name for name in old if name not in read),
         unchanged=tuple(name for name in read if name in old and read[name] == old[name]),
+        log=log,
     )

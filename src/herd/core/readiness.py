@@ -47,7 +47,7 @@ class UnixSocket:
 
 @frozen
 class HttpStatus:
-    """A GET of the URL (http://…) answers with this status."""
+    """A GET of the URL (http://… or https://…) answers with this status."""
 
     url: str
     status: int = 200

@@ -153,12 +153,32 @@ class Host(Protocol):
         """A file's bytes. Raises OSError; a file of more than `limit` bytes is EFBIG."""
         ...
 
+    async def read_guarded(self, path: Path, limit: int) -> bytes:
+        """As read_file(), where the service's user may have laid links: they are refused."""
+        ...
+
+    async def is_private(self, path: Path) -> bool:
+        """Whether nobody but its owner, and root, may read the file. Raises OSError."""
+        ...
+
     async def write_file(self, path: Path, content: bytes, mode: int) -> None:
         """Write a file owned by the service's user, replacing what bears its name, following no link."""
         ...
 
     async def remove_file(self, path: Path) -> None:
         """Remove a file, following no link; one that is not there is no error."""
+        ...
+
+    async def names(self, directory: Path) -> list[str]:
+        """What is in a directory of the service's user, reached by no link of its; nothing if it is not there."""
+        ...
+
+    async def clear(self, what: Clear) -> None:
+        """Remove trees of the service's user, as before a start."""
+        ...
+
+    async def unbroken(self, procedure: Callable[[], Awaitable[T]]) -> T:
+        """Run a procedure to its end, even for a caller that is broken off meanwhile."""
         ...
 
     async def gather(self, procedures: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
@@ -172,6 +192,23 @@ class Host(Protocol):
     async def in_thread(self, function: Callable[[], T]) -> T:
         """Run blocking work outside the main loop."""
         ...
+
+    async def run(self, command: Sequence[str], *, timeout: float, limit: int) -> Output:
+        """Run a command as the service's program is run, with $MAINPID, to its end; nothing of it is left.
+
+        It is ended after `timeout` seconds, and when it has printed more than `limit` bytes.
+        """
+        ...
+
+
+@frozen
+class Output:
+    """What a command printed on standard output, and the last lines of its standard error."""
+
+    text: str
+    messages: tuple[str, ...] = ()
+    # Why it did not do what it is for, as the end of a sentence; None: it ended with 0.
+    failure: str | None = None
 
 
 @frozen
@@ -211,6 +248,13 @@ class Invocation:
     caller: Caller
 
 
+# What no action of a service's may be called: what every service offers, what the command herd does by itself, and what
+# `herd doc` takes for words of its own.
+TAKEN_NAMES = frozenset(
+    {"status", "why", "start", "stop", "restart", "enable", "disable", "doc", "log", "watch", "action", "list-actions"}
+)
+
+
 @frozen
 class Action:
     """A verb of a service. `usage` is as core/arguments.py reads it: `CONTACT [ACCOUNT] [--reason TEXT]`."""
@@ -220,6 +264,8 @@ class Action:
     handler: Callable[[Host, Invocation], Awaitable[Reply]]
     usage: str = ""
     access: Access = Access.READ
+    # It is broken off when whoever asked for it leaves; others go on to their end, so that nothing is left half done.
+    ends_with_caller: bool = False
 
 
 @frozen
@@ -323,6 +369,8 @@ class Service:
     schedule: Schedule | None = None
     # False: its output is thrown away. None: LOG-DIR/NAME.log.
     log: Path | Literal[False] | None = None
+    # Whether its lines get time stamps there. None: as the configuration has it for all.
+    log_time_stamps: bool | None = None
     auto_start: bool = True
     actions: tuple[Action, ...] = ()
 
@@ -348,10 +396,11 @@ class Service:
 
 @frozen
 class Surroundings:
-    """Where a definition lives: directories for services' state and sockets, and who runs herdd."""
+    """Where a definition lives: directories for services' state, sockets and logs, and who runs herdd."""
 
     state_dir: Path
     services_dir: Path
+    log_dir: Path
     user: str
     is_root: bool
 

@@ -21,7 +21,7 @@ import trio
 from herd.core.endpoint import Endpoint
 from herd.daemon import files
 from herd.daemon.identity import Identity
-from herd.daemon.listeners import described, listeners, named, shown
+from herd.daemon.listeners import described, named, shown, taking
 from herd.daemon.rights import with_rights_of
 
 _KINDS = {"stream": socket.SOCK_STREAM, "datagram": socket.SOCK_DGRAM}
@@ -102,7 +102,7 @@ def _listen(bound: socket.socket, endpoint: Endpoint) -> socket.socket:
 def _refusal(error: OSError, endpoint: Endpoint, host: str, port: int) -> OSError:
     number = error.errno or errno.EINVAL
     reason = os.strerror(number)
-    if number == errno.EADDRINUSE and (inodes := listeners(host, port, endpoint.style)):
+    if number == errno.EADDRINUSE and (inodes := taking(host, port, endpoint.style)):
         reason = f"{described(inodes)} listens there"
     return OSError(number, reason, shown(host, port))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from signal import Signals
 
 import trio
@@ -57,6 +58,8 @@ class Attendance:
         self._prober = Prober(service.name, service.program, who, process.pids)
         self._company: list[trio.CancelScope] = []
         self._forking = trio.CancelScope()
+        # Nothing of it is left that could write.
+        self._is_gone = False
 
     def begin(self, log: ServiceLog, notices: NotifySocket | None = None) -> None:
         """Look after it from now on. Does not wait, so no process is ever lost."""
@@ -121,7 +124,8 @@ class Attendance:
     async def _live(self, log: ServiceLog) -> None:
         process = self.process
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(log.capture, process.output, self._see)
+            capture = partial(log.capture, waits=self._waits_for_line, is_over=lambda: self._is_gone)
+            nursery.start_soon(capture, process.output, self._see)
             ending = await process.wait()
             if isinstance(self._service.readiness, PidFile) and ending.code == 0 and await self._follow_fork():
                 ending = await process.wait()
@@ -129,6 +133,7 @@ class Attendance:
             # Handled before anything else comes of it: a start that is over says nothing more then.
             await self._post(events.Exited(ending)).wait()
             await process.wait_cleared()
+            self._is_gone = True
             nursery.cancel_scope.cancel()
         # The next run must not begin before the controller has let go of this one.
         await self._post(events.Cleared()).wait()
@@ -151,6 +156,9 @@ class Attendance:
 
     def _may_be_main(self, pid: int) -> bool:
         return self.process.may_adopt(pid, self._uid)
+
+    def _waits_for_line(self) -> bool:
+        return isinstance(self._service.readiness, OutputLine) and not self._ready.is_set()
 
     def _see(self, text: str) -> None:
         """Take note of one or more lines of output."""

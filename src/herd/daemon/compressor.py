@@ -26,6 +26,10 @@ class Compressor:
         self._waiting[file] = None
         self._news.set()
 
+    def forget(self, file: LogFile) -> None:
+        """Leave the log's older files as they are."""
+        self._waiting.pop(file, None)
+
     async def run(self) -> None:
         """Compress until cancelled, which ends the file under way and leaves it as it was."""
         while True:

@@ -1,8 +1,8 @@
-"""herd.toml -> services, every mistake reported at once.
+"""herd.toml -> services and how their logs are kept, every mistake reported at once.
 
-Each table belongs to a Section that the entry-point group `herd.services` brings: an attrs class and a function that
-makes services of it. Keys are the class's attributes in kebab-case. A mistake is a line: where it is, what is wrong,
-what would be valid.
+Each table but `[log]` belongs to a Section that the entry-point group `herd.services` brings: an attrs class and a
+function that makes services of it. Keys are the class's attributes in kebab-case. A mistake is a line: where it is,
+what is wrong, what would be valid.
 """
 
 from __future__ import annotations
@@ -26,9 +26,20 @@ from herd.core import graph
 from herd.core.errors import ConfigurationError
 from herd.core.service import Program, Section, Service, Surroundings
 from herd.core.suggest import did_you_mean
+from herd.daemon import logplaces
+from herd.daemon.logpolicy import Age, Bytes, LogPolicy, read_age, read_bytes
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
+_LOG = "log"
 _KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
+
+
+@attrs.frozen
+class Configuration:
+    """What a configuration file says."""
+
+    services: tuple[Service, ...]
+    log: LogPolicy = attrs.Factory(LogPolicy)
 
 
 class Installed(Mapping[str, Section]):
@@ -51,8 +62,8 @@ class Installed(Mapping[str, Section]):
         return name in self._entries
 
 
-def load(path: Path, surroundings: Surroundings) -> tuple[Service, ...]:
-    """The services of a configuration file. Raises ConfigurationError with everything that is wrong."""
+def load(path: Path, surroundings: Surroundings) -> Configuration:
+    """What the file says. Raises ConfigurationError with everything that is wrong. Blocks."""
     return read(_parse(path), surroundings, Installed())
 
 
@@ -69,13 +80,16 @@ def _parse(path: Path) -> dict[str, Any]:
         raise ConfigurationError([f"cannot read {path}: it is not TOML: {error}"]) from error
 
 
-def read(tables: dict[str, Any], surroundings: Surroundings, known: Mapping[str, Section]) -> tuple[Service, ...]:
-    """The services of parsed tables. Raises ConfigurationError with everything that is wrong."""
-    problems: list[str] = []
+def read(tables: dict[str, Any], surroundings: Surroundings, known: Mapping[str, Section]) -> Configuration:
+    """What parsed tables say. Raises ConfigurationError with everything that is wrong."""
+    log, problems = _log(tables)
     services: list[Service] = []
     for name, table in tables.items():
+        if name == _LOG:
+            continue
         if name not in known:
-            remedy = did_you_mean(name, known) or f"the tables are: {', '.join(f'[{each}]' for each in sorted(known))}"
+            names = sorted([*known, _LOG])
+            remedy = did_you_mean(name, names) or f"the tables are: {', '.join(f'[{each}]' for each in names)}"
             problems.append(f"cannot read [{name}]: there is no such table; {remedy}")
             continue
         found, wrong = _section(known[name], table, surroundings)
@@ -83,9 +97,17 @@ def read(tables: dict[str, Any], surroundings: Surroundings, known: Mapping[str,
         problems += wrong
     problems += _unfit_names(services)
     problems += graph.problems(services)
+    problems += logplaces.problems(services, surroundings.log_dir)
     if problems:
         raise ConfigurationError(problems)
-    return tuple(services)
+    return Configuration(tuple(services), log)
+
+
+def _log(tables: dict[str, Any]) -> tuple[LogPolicy, list[str]]:
+    try:
+        return structure(LogPolicy, tables.get(_LOG, {}), f"[{_LOG}]"), []
+    except ConfigurationError as error:
+        return LogPolicy(), error.problems
 
 
 def _section(section: Section, table: Any, surroundings: Surroundings) -> tuple[list[Service], list[str]]:
@@ -112,7 +134,7 @@ def _section(section: Section, table: Any, surroundings: Surroundings) -> tuple[
 
 def _stand_in(name: str) -> Service:
     """So that whoever requires a service whose table is wrong is not told that there is none."""
-    return Service(provision=(name,), program=Program(command=()))
+    return Service(provision=(name,), program=Program(command=()), log=False)
 
 
 def _unfit_names(services: list[Service]) -> list[str]:
@@ -252,6 +274,8 @@ def _converter() -> Converter:
     for kind in _KINDS:
         converter.register_structure_hook(kind, _exactly(kind))
     converter.register_structure_hook(Path, _as_path)
+    converter.register_structure_hook_func(lambda kind: kind == Bytes, lambda value, _: read_bytes(value))
+    converter.register_structure_hook_func(lambda kind: kind == Age, lambda value, _: read_age(value))
     converter.register_structure_hook_factory(attrs.has, partial(_class_hook, converter=converter))
     converter.register_structure_hook_factory(_is_tuple, partial(_tuple_hook, converter=converter))
     converter.register_structure_hook_factory(_is_dict, partial(_dict_hook, converter=converter))

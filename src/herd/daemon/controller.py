@@ -74,6 +74,7 @@ class Controller:
         """Live by this definition from now on; nothing of another one is left."""
         self.service = service
         self.replacement = None
+        self.log.settle(service.log, time_stamps=service.log_time_stamps)
         self._policy = Policy(
             service.respawn,
             service.start_timeout,

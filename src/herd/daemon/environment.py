@@ -25,11 +25,19 @@ _PLAIN = re.compile(r"((?:[^\\\n]|\\.)*)\\?(?:\n|\Z)", re.DOTALL)
 def read_environment(path: Path) -> dict[str, str]:
     """The variables of a file. Raises OSError, whose `strerror` names the line of a mistake. Blocks."""
     try:
-        return parse_environment(read_guarded(path, MAX_SIZE).decode())
+        return parse_environment(_contents(path).decode())
     except UnicodeDecodeError as error:
         raise OSError(errno.EINVAL, "it is not UTF-8", str(path)) from error
     except ValueError as error:
         raise OSError(errno.EINVAL, str(error), str(path)) from error
+
+
+def _contents(path: Path) -> bytes:
+    try:
+        return read_guarded(path, MAX_SIZE)
+    except OSError as error:
+        # It names a part of the path alone.
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def parse_environment(text: str) -> dict[str, str]:

@@ -67,22 +67,32 @@ def output_pipe(who: Identity) -> tuple[int, int]:
 
 
 def execute(
-    program: Program, who: Identity, environment: dict[str, str], output: int, sockets: Sequence[int] = ()
+    program: Program,
+    who: Identity,
+    environment: dict[str, str],
+    output: int,
+    sockets: Sequence[int] = (),
+    errors: int | None = None,
 ) -> int:
-    """Execute the program; the descriptors `sockets` become its 3, 4, … Returns its pid. Raises OSError. Blocks."""
-    if not sockets and not program.resource_limits:
-        return _popen(program, who, program.command, environment, subprocess.DEVNULL, output)
+    """Execute the program; the descriptors `sockets` become its 3, 4, … Returns its pid. Raises OSError. Blocks.
+
+    Without `errors` the output takes standard error too.
+    """
+    outputs = (output, output if errors is None else errors)
+    limited = {**limits.OPEN_FILES.for_programs(), **program.resource_limits}
+    if not sockets and not limited:
+        return _popen(program, who, program.command, environment, subprocess.DEVNULL, outputs)
     _look_for(program, environment["PATH"])
     waiting, release = os.pipe2(os.O_CLOEXEC)
     try:
-        pid = _behind_gate(program, who, environment, waiting, output, sockets)
+        pid = _behind_gate(program, who, environment, waiting, outputs, sockets)
     except BaseException:
         os.close(release)
         raise
     finally:
         os.close(waiting)
     try:
-        os.write(release, _wrapper(pid, program, who).encode() + b"\n")
+        os.write(release, _wrapper(pid, limited, who).encode() + b"\n")
     except BaseException:
         # The shell reads the end of file and ends; nobody else knows of it.
         os.close(release)
@@ -92,15 +102,15 @@ def execute(
     return pid
 
 
-def _wrapper(pid: int, program: Program, who: Identity) -> str:
+def _wrapper(pid: int, limited: limits.Limits, who: Identity) -> str:
     """Limit the waiting process; return the words to set before its command, if it has to do so itself."""
     try:
-        limits.apply(pid, program.resource_limits)
+        limits.apply(pid, limited)
     except PermissionError:
         if who.uid == os.geteuid():
             raise
         # In a container root often has no power over limits. The user itself may at least lower them.
-        return " ".join(("prlimit", *limits.options(program.resource_limits), "--"))
+        return " ".join(("prlimit", *limits.options(limited), "--"))
     return ""
 
 
@@ -114,19 +124,24 @@ def _look_for(program: Program, path: str) -> None:
 
 
 def _behind_gate(
-    program: Program, who: Identity, environment: dict[str, str], waiting: int, output: int, sockets: Sequence[int]
+    program: Program,
+    who: Identity,
+    environment: dict[str, str],
+    waiting: int,
+    outputs: tuple[int, int],
+    sockets: Sequence[int],
 ) -> int:
     command = ("/bin/sh", "-c", _GATE, "sh", *program.command)
     passed = range(FIRST_SOCKET, FIRST_SOCKET + len(sockets))
 
     def begin() -> int:
         # Out of the way of the numbers that the sockets get.
-        above = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, passed.stop) for each in (waiting, output, *sockets)]
-        for number, socket in zip(passed, above[2:], strict=True):
+        above = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, passed.stop) for each in (waiting, *outputs, *sockets)]
+        for number, socket in zip(passed, above[3:], strict=True):
             os.dup2(socket, number)
-        return _popen(program, who, command, environment, above[0], above[1], passed)
+        return _popen(program, who, command, environment, above[0], (above[1], above[2]), passed)
 
-    return _with_own_descriptors(begin) if sockets else _popen(program, who, command, environment, waiting, output)
+    return _with_own_descriptors(begin) if sockets else _popen(program, who, command, environment, waiting, outputs)
 
 
 def _with_own_descriptors(function: Callable[[], T]) -> T:
@@ -171,7 +186,7 @@ def _popen(
     command: Sequence[str],
     environment: dict[str, str],
     standard_input: int,
-    output: int,
+    outputs: tuple[int, int],
     passed: Sequence[int] = (),
 ) -> int:
     # Only where it is another's: to become somebody keeps Python from vfork(2), and fork(2) takes ten times as long.
@@ -180,8 +195,8 @@ def _popen(
         child = subprocess.Popen(
             command,
             stdin=standard_input,
-            stdout=output,
-            stderr=output,
+            stdout=outputs[0],
+            stderr=outputs[1],
             cwd=program.directory,
             env=environment,
             start_new_session=True,

@@ -167,6 +167,15 @@ def _content(descriptor: int, path: Path, limit: int) -> bytes:
     return content
 
 
+def names(directory: Path) -> list[str]:
+    """What is in a directory; nothing if it is not there. Raises OSError for a link that others could have laid."""
+    try:
+        with opened_directory(directory) as top:
+            return os.listdir(top)
+    except FileNotFoundError:
+        return []
+
+
 def clear(directory: Path, names: tuple[str, ...]) -> None:
     """Remove trees below `directory`; a link on the way is removed itself, nothing behind it."""
     try:

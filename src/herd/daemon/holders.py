@@ -17,7 +17,7 @@ import psutil
 from herd.core.diagnosis import Holder
 from herd.core.readiness import TcpPort, UnixSocket
 from herd.core.service import Service
-from herd.daemon.sockets import Listener, listeners, owners
+from herd.daemon.listeners import Listener, listeners, owners
 from herd.daemon.users import user_name
 
 _IN_USE = re.compile(r"address (?:is )?(?:already )?in use|EADDRINUSE", re.IGNORECASE)
@@ -28,9 +28,9 @@ _PORT = re.compile(r"(?<!\d:\d\d)(?:[:\s=]|^)([1-9]\d{1,4})(?!\d|[:.\-]\d)")
 def holders(service: Service, output: Sequence[str], mains: Mapping[int, str]) -> list[Holder]:
     """Everybody else who listens there. `mains` says whose main process a number is."""
     wanted = _addresses(service) | _named(service, output)
-    table = {inode: each for inode, each in listeners(os.getpid()).items() if {each.port, each.address} & wanted}
-    pids = owners(set(table)) if table else {}
-    found = [_holder(each, pids.get(inode), mains) for inode, each in table.items()]
+    table = [each for each in listeners(os.getpid()) if {each.port, each.name} & wanted]
+    pids = owners({each.inode for each in table}) if table else {}
+    found = [_holder(each, pids.get(each.inode), mains) for each in table]
     return [each for each in found if each.service != service.name]
 
 
@@ -60,5 +60,5 @@ def _holder(listener: Listener, pid: int | None, mains: Mapping[int, str]) -> Ho
             process = psutil.Process(pid)
             family = [pid, *(parent.pid for parent in process.parents())]
             service = next((mains[each] for each in family if each in mains), None)
-            return Holder(listener.address, user, pid, process.name(), service)
-    return Holder(listener.address, user)
+            return Holder(listener.name, user, pid, process.name(), service)
+    return Holder(listener.name, user)

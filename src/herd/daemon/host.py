@@ -1,4 +1,4 @@
-"""What the daemon lends to a service's own procedures (core/service.py, Host): its bus, files, tasks, threads."""
+"""What the daemon lends to a service's own procedures (core/service.py, Host): bus, files, tasks, threads, commands."""
 
 from __future__ import annotations
 
@@ -11,23 +11,39 @@ from typing import TypeVar
 import trio
 
 from herd.core.errors import HerdError
-from herd.core.service import Bus, Ledger, Note
+from herd.core.service import Bus, Clear, Ledger, Note, Output, Service
+from herd.core.words import size
 from herd.daemon import files
+from herd.daemon.command import Finished, run_command
 from herd.daemon.identity import Identity
+from herd.daemon.process import Process
 
 T = TypeVar("T")
+
+# Of one service, so many run side by side.
+_COMMANDS = 8
+# The last ones that a caller is shown.
+_MOST_LINES = 20
 
 
 class ServiceHost:
     """The Host of one service; `join_bus` and `become` are called by its controller as the start goes on."""
 
     def __init__(
-        self, name: str, say: Callable[[str], None], ledger: Callable[[], Ledger], noted: Callable[[], None]
+        self,
+        service: Service,
+        say: Callable[[str], None],
+        process: Callable[[], Process | None],
+        ledger: Callable[[], Ledger],
+        noted: Callable[[], None],
     ) -> None:
-        self._name = name
+        self._name = service.name
+        self._program = service.program
         self._say = say
+        self._process = process
         self._ledger = ledger
         self._noted = noted
+        self._at_once = trio.CapacityLimiter(_COMMANDS)
         self._bus: Bus | None = None
         self._who: Identity | None = None
         self.warnings: list[str] = []
@@ -40,7 +56,7 @@ class ServiceHost:
         self._notes.clear()
 
     def become(self, who: Identity) -> None:
-        """Whose files write_file makes."""
+        """Whose files write_file makes, and as whom commands run."""
         self._who = who
 
     def join_bus(self, bus: Bus | None) -> None:
@@ -91,6 +107,14 @@ class ServiceHost:
         """A file's bytes, read in a thread."""
         return await trio.to_thread.run_sync(files.read_file, path, limit)
 
+    async def read_guarded(self, path: Path, limit: int) -> bytes:
+        """The same where the service's user may have laid links."""
+        return await trio.to_thread.run_sync(files.read_guarded, path, limit)
+
+    async def is_private(self, path: Path) -> bool:
+        """Whether the file's mode lets only its owner read it."""
+        return await trio.to_thread.run_sync(lambda: path.stat().st_mode & 0o044 == 0)
+
     async def write_file(self, path: Path, content: bytes, mode: int) -> None:
         """A file of the service's user, written in a thread."""
         assert self._who is not None
@@ -101,6 +125,20 @@ class ServiceHost:
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(files.remove_file, path)
 
+    async def names(self, directory: Path) -> list[str]:
+        """The names in a directory, read in a thread."""
+        return await trio.to_thread.run_sync(files.names, directory)
+
+    async def clear(self, what: Clear) -> None:
+        """Remove trees in a thread."""
+        await trio.to_thread.run_sync(files.clear, what.directory, what.names)
+
+    async def unbroken(self, procedure: Callable[[], Awaitable[T]]) -> T:
+        """A procedure that whoever cancels its caller waits for."""
+        with trio.CancelScope(shield=True):
+            return await procedure()
+        raise AssertionError("nothing cancels it")
+
     async def within(self, seconds: float, procedure: Callable[[], Awaitable[T]]) -> T:
         """A procedure under a time limit. Raises TimeoutError."""
         with trio.move_on_after(seconds):
@@ -110,6 +148,21 @@ class ServiceHost:
     async def in_thread(self, function: Callable[[], T]) -> T:
         """Run blocking work in a thread."""
         return await trio.to_thread.run_sync(function)
+
+    async def run(self, command: Sequence[str], *, timeout: float, limit: int) -> Output:
+        """Run a command beside the program; those of one service that are too many at once wait for their turn."""
+        assert self._who is not None
+        async with self._at_once:
+            process = self._process()
+            extra = {} if process is None else {"MAINPID": str(process.pid)}
+            try:
+                finished = await run_command(
+                    self._name, self._program, self._who, command, extra, timeout=timeout, limit=limit
+                )
+            except OSError as error:
+                return Output("", failure=_refusal(error, command))
+        failure = _failure(finished, timeout, limit)
+        return Output(finished.output.decode("utf-8", "replace"), _lines(finished.messages), failure)
 
     async def gather(self, procedures: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
         """All at once; results in the order of the procedures."""
@@ -131,3 +184,24 @@ class ServiceHost:
         else:
             return [results[index] for index in range(len(results))]
         raise failure
+
+
+def _refusal(error: OSError, command: Sequence[str]) -> str:
+    """Why the command was not executed, as the end of a sentence."""
+    if isinstance(error, FileNotFoundError) and error.filename == command[0]:
+        return f"there is no program {command[0]}"
+    return f"{f'{error.filename}: ' if error.filename else ''}{error.strerror}"
+
+
+def _failure(finished: Finished, timeout: float, limit: int) -> str | None:
+    """Why it did not do what it is for, as the end of a sentence."""
+    if finished.late:
+        return f"its program took more than {timeout:g} seconds and was ended"
+    if finished.too_much:
+        return f"its program printed more than {size(limit)} and was ended"
+    return None if finished.ending.code == 0 else f"its program {finished.ending.words}"
+
+
+def _lines(messages: bytes) -> tuple[str, ...]:
+    lines = messages.decode("utf-8", "replace").splitlines()
+    return tuple([line for line in lines if line.strip()][-_MOST_LINES:])

@@ -1,4 +1,8 @@
-"""Resource limits of a process that is not herdd: prlimit(2), setrlimit(2), prlimit(1)."""
+"""Resource limits, prlimit(2): those of programs, and herdd's own of open files.
+
+Each service takes descriptors of herdd's. With many services herdd allows itself more than it was started with.
+Programs still get what it was started with: some close every descriptor that they may have, or cannot use high ones.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import errno
 import os
 import resource
 from collections.abc import Mapping
+from contextlib import suppress
 
 Limits = Mapping[str, tuple[int | None, int | None]]
 
@@ -40,3 +45,41 @@ def options(limits: Limits) -> list[str]:
     return [
         f"--{name}={':'.join('unlimited' if each is None else str(each) for each in limits[name])}" for name in limits
     ]
+
+
+# What herdd needs for itself, its clients and what is being executed; and for each service: its process, its output,
+# its log, the members that it is stopped with.
+_BASE, _EACH = 512, 4
+
+
+class OpenFiles:
+    """herdd's own limit of open files. One for the process."""
+
+    def __init__(self) -> None:
+        self._first: int | None = None
+
+    def make_room(self, services: int) -> int:
+        """Allow herdd as many as it may have, if it needs more for so many services; how many are still missing."""
+        needed = _BASE + _EACH * services
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < min(needed, hard):
+            # Refused where the system's own limit was lowered below the hard one (fs.nr_open).
+            with suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+                self._first, soft = soft, hard
+        return max(0, needed - soft)
+
+    def for_programs(self) -> Limits:
+        """What a program has to be limited to, as if herdd had allowed itself nothing."""
+        if self._first is None:
+            return {}
+        return {"nofile": (self._first, resource.getrlimit(resource.RLIMIT_NOFILE)[1])}
+
+    def give_back(self) -> None:
+        """As herdd was started. What is open stays so."""
+        if self._first is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self._first, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+            self._first = None
+
+
+OPEN_FILES = OpenFiles()

@@ -7,6 +7,7 @@ block is all whole lines of one read, and gets its stamps by one replacement.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -38,25 +39,28 @@ def readable(data: bytes) -> str:
 
 
 class Block(NamedTuple):
-    """Whole lines that came at one moment: the stamp, a space; the lines, each with its newline."""
+    """Whole lines that came at one moment: the stamp, a space, or nothing at all; the lines, each with its newline."""
 
     prefix: bytes
-    body: bytes
+    # A view is good until its buffer gets other content.
+    body: bytes | memoryview
 
     @classmethod
-    def now(cls, body: bytes) -> Block:
+    def now(cls, body: bytes | memoryview) -> Block:
         """Lines that come now."""
         return cls(stamp(time.time()).encode() + b" ", body)
 
     def buffers(self) -> list[bytes | memoryview]:
         """The stamped lines, in pieces for writev(2)."""
-        stamped = self.body.replace(b"\n", b"\n" + self.prefix)
+        if not self.prefix:
+            return [self.body]
+        stamped = bytes(self.body).replace(b"\n", b"\n" + self.prefix)
         # The last newline got a stamp too, of a line that is not there.
         return [self.prefix, memoryview(stamped)[: -len(self.prefix)]]
 
     def text(self) -> str:
         """The lines without stamps, joined by newlines."""
-        return readable(self.body[:-1])
+        return readable(bytes(self.body[:-1]))
 
     def lines(self) -> list[str]:
         """The stamped lines."""
@@ -65,7 +69,30 @@ class Block(NamedTuple):
 
     def line_count(self) -> int:
         """How many lines."""
-        return self.body.count(b"\n")
+        return bytes(self.body).count(b"\n")
+
+    def parts(self, most: int) -> Iterator[Block]:
+        """The same lines in blocks of so many bytes at most, stamps not counted, or one line."""
+        if len(self.body) <= most:
+            yield self
+            return
+        body, start = bytes(self.body), 0
+        while start < len(body):
+            end = body.rfind(b"\n", start, start + most) + 1 or body.find(b"\n", start) + 1
+            yield self._replace(body=body[start:end])
+            start = end
+
+    def copy(self) -> Block:
+        """The same lines, where nothing changes them."""
+        return self._replace(body=bytes(self.body))
+
+    def end(self, most: int) -> Block:
+        """As copy(), but no more of the last lines than have so many bytes, though at least one."""
+        if len(self.body) <= most:
+            return self.copy()
+        body = bytes(self.body[-most:])
+        start = body.find(b"\n") + 1
+        return self._replace(body=body[start:]) if start < most else self.copy()
 
 
 class Splitter:
@@ -73,26 +100,36 @@ class Splitter:
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
-        self._size = 0
+        # Bytes of the unfinished line.
+        self.size = 0
 
     def feed(self, data: bytes) -> bytes:
         """The whole lines that `data` completes, each with its newline; empty where there is none."""
         end = data.rfind(b"\n") + 1
         if not end:
-            self._hold(data)
-            return self.rest() if self._size > MAX_LINE else b""
+            return self._hold(data)
         whole = b"".join((*self._parts, data[:end]))
-        self._parts, self._size = [], 0
+        self._parts, self.size = [], 0
         if end < len(data):
             self._hold(data[end:])
         return whole
 
+    def held(self) -> bytes:
+        """The unfinished line."""
+        return b"".join(self._parts)
+
+    def hold(self, data: bytes) -> bytes:
+        """Let this be the unfinished line; returns it as a whole one if it is too long."""
+        self._parts, self.size = [], 0
+        return self._hold(data)
+
     def rest(self) -> bytes:
         """The unfinished line with a newline, no longer waited for; empty where there is none."""
-        whole = b"".join((*self._parts, b"\n")) if self._size else b""
-        self._parts, self._size = [], 0
+        whole = b"".join((*self._parts, b"\n")) if self.size else b""
+        self._parts, self.size = [], 0
         return whole
 
-    def _hold(self, data: bytes) -> None:
+    def _hold(self, data: bytes) -> bytes:
         self._parts.append(data)
-        self._size += len(data)
+        self.size += len(data)
+        return self.rest() if self.size > MAX_LINE else b""

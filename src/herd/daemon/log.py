@@ -1,50 +1,57 @@
 """A service's output, captured line by line into its log file, a time stamp a line.
 
 One task reads the pipe, so lines keep their order. A quiet service's lines are read in its turn of the main loop, shown
-at once to whoever follows, and written a moment later, many in one go. A flood is read, stamped and written in a
-thread, a bounded part at a time, so that others have their turns. Whoever follows gets the lines from here, so
-following needs neither a look at the file nor access to it.
+at once to whoever follows, and written a moment later, many in one go; until then the spool has them for the next
+herdd, should this one be killed. A flood is read, stamped and written in a thread, a bounded part at a time, so that
+others have their turns. Whoever follows gets the lines from here, so following needs neither a look at the file nor
+access to it.
 """
 
 from __future__ import annotations
 
-import fcntl
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal, TypeVar, TypeVarTuple, Unpack
+from typing import Literal, NamedTuple, TypeVar, TypeVarTuple, Unpack
 
 import trio
 
 from herd.daemon.compressor import Compressor
 from herd.daemon.follower import Follower
-from herd.daemon.lines import Block, Splitter
+from herd.daemon.intake import CHUNK, TURN, Intake
+from herd.daemon.lines import Block
 from herd.daemon.logfile import LogFile
+from herd.daemon.logpolicy import LogPolicy
 from herd.daemon.logread import ROOM, not_before, read_last
-from herd.daemon.recent import Recent
-from herd.daemon.rotation import OpenFile, RotationPolicy
+from herd.daemon.recent import BYTES, Recent
+from herd.daemon.rotation import OpenFile
+from herd.daemon.spool import Spool
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
 
-# What is read in a turn of the main loop; whoever fills it is a flood.
-GLANCE = 64 * 1024
-# What is stamped at once, in a thread.
-CHUNK = 256 * 1024
-# The pipe's size (the most that pipe(7) gives without privileges), and what a thread reads in a turn.
-TURN = 1024 * 1024
 # Seconds that lines may wait for others before they are written.
 LINGER = 0.05
+# What a thread reads in a turn if somebody wants to see it, and how many bytes of each part are shown if nobody does.
+_WATCHED_TURN, _END = 1024 * 1024, 4096
 # Threads for all logs together: floods and readers leave the others to those who start services.
 _WRITERS, _READERS = 4, 2
+
+
+class _Pending(NamedTuple):
+    """Blocks to write, and how many bytes the spool can drop then."""
+
+    blocks: list[Block]
+    spooled: int
 
 
 class ServiceLog:
     """The log of one service: its file, its last lines, its followers.
 
-    `log` is another file than DIRECTORY/NAME.log, or False for none: then lines are shown and thrown away.
+    `place` is another file than DIRECTORY/NAME.log, or False for none: then lines are shown and thrown away.
+    `time_stamps` prevails over the policy's. Without a `spool` lines are lost with a herdd that is killed.
     """
 
     writers, readers = trio.CapacityLimiter(_WRITERS), trio.CapacityLimiter(_READERS)
@@ -53,18 +60,22 @@ class ServiceLog:
         self,
         name: str,
         directory: Path,
-        log: Path | Literal[False] | None = None,
+        place: Path | Literal[False] | None = None,
         *,
-        policy: RotationPolicy | None = None,
+        time_stamps: bool | None = None,
+        policy: LogPolicy | None = None,
         compressor: Compressor | None = None,
+        spool: Path | None = None,
     ) -> None:
         self.name = name
-        self.path = log or directory / f"{name}.log"
-        self._file = None if log is False else LogFile(self.path, policy or RotationPolicy())
+        self._directory = directory
+        self._policy = policy or LogPolicy()
         self._compressor = compressor
-        if self._file is not None and compressor is not None:
-            # An earlier herdd may have left it something to do.
-            compressor.add(self._file)
+        self._spool = spool
+        self.path = directory
+        self._file: LogFile | None = None
+        # Of the process whose output is captured.
+        self._intake: Intake | None = None
         self._recent = Recent()
         self._followers: set[Follower] = set()
         # Shown, and not written yet.
@@ -72,6 +83,47 @@ class ServiceLog:
         self._pending_bytes = 0
         self._due = math.inf
         self._order = trio.Lock()
+        self.settle(place, time_stamps=time_stamps)
+
+    def settle(self, place: Path | Literal[False] | None, *, time_stamps: bool | None) -> None:
+        """Be kept in that place and manner from now on. Asked only while nothing is captured."""
+        path = place or self._directory / f"{self.name}.log"
+        self._time_stamps = time_stamps
+        if self._file is not None and (place is False or path != self.path):
+            self._forsake(self._file)
+        self.path = path
+        if place is not False and self._file is None:
+            self._file = LogFile(path, self._policy)
+        self._compress()
+
+    def _forsake(self, file: LogFile) -> None:
+        # Another service may take the place.
+        if self._compressor is not None:
+            self._compressor.forget(file)
+        self._file = None
+
+    def follow(self, policy: LogPolicy) -> None:
+        """Be kept by another policy from the next line on."""
+        self._policy = policy
+        if self._file is not None:
+            self._file.policy = policy
+        self._compress()
+
+    def _compress(self) -> None:
+        # An earlier herdd, or policy, may have left something to do.
+        if self._file is not None and self._compressor is not None:
+            self._compressor.add(self._file)
+
+    @property
+    def has_stamps(self) -> bool:
+        """Whether lines are kept with the moments they came at."""
+        return self._policy.time_stamps if self._time_stamps is None else self._time_stamps
+
+    def last_written(self) -> float:
+        """When the file was last written to, in seconds since the epoch; 0 where there is none. Blocks."""
+        with suppress(OSError):
+            return os.stat(self.path, follow_symlinks=False).st_mtime
+        return 0.0
 
     @property
     def lost(self) -> int:
@@ -85,69 +137,89 @@ class ServiceLog:
 
     async def write(self, lines: list[bytes]) -> None:
         """Stamp and keep whole lines, in the order of the calls."""
-        if lines:
-            self._take(Block.now(b"".join(line + b"\n" for line in lines)))
+        self._take(b"".join(line + b"\n" for line in lines))
         await self._flush()
 
-    async def capture(self, output: int, seen: Callable[[str], None]) -> None:
+    async def capture(
+        self,
+        output: int,
+        seen: Callable[[str], None],
+        *,
+        waits: Callable[[], bool] = lambda: True,
+        is_over: Callable[[], bool] = lambda: True,
+    ) -> None:
         """Read `output` to its end; when cancelled, what is there is still taken.
 
-        `seen` is called with what came: the text of one or more whole lines, joined by newlines.
+        `seen` is called with what came: the text of one or more whole lines, joined by newlines; of a flood perhaps
+        only with the last ones, unless it `waits` for one. When cancelled before it `is_over` with the program, an
+        unfinished line is left to the next herdd.
         """
-        with suppress(OSError):
-            fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, TURN)
-        splitter = Splitter()
+        self._intake = intake = Intake(output, Spool(self._spool) if self._spool and self._file else None)
+        self._take(intake.resume())
+        is_closed = False
         try:
-            while await self._turn(output, splitter, seen):
+            while await self._turn(output, intake, seen, waits):
                 pass
+            is_closed = True
         finally:
             # The end must not lose lines: what lies in the pipe and an unfinished last line.
             with trio.CancelScope(shield=True):
-                await self._drain(output, splitter, seen)
-                if rest := splitter.rest():
-                    self._take(Block.now(rest), seen)
+                if not is_closed:
+                    await self._drain(intake, seen, waits)
+                self._take(intake.rest(is_over=is_closed or is_over()), seen)
                 await self._flush()
-                if self._file:
-                    await self._in_thread(self._file.close)
+                # Who never said anything has nothing to close, and a thread would take longer than all the rest.
+                if intake.is_spooled or (self._file and self._file.is_open):
+                    await self._in_thread(self._close, intake)
+            self._intake = None
 
-    async def _turn(self, output: int, splitter: Splitter, seen: Callable[[str], None]) -> bool:
+    async def _turn(self, output: int, intake: Intake, seen: Callable[[str], None], waits: Callable[[], bool]) -> bool:
         """Take what there is, once there is something; False at the end."""
         with trio.CancelScope(deadline=self._due) as patience:
             await trio.lowlevel.wait_readable(output)
         if patience.cancelled_caught:
             await self._flush()
             return True
-        data = os.read(output, GLANCE)
-        if body := splitter.feed(data):
-            self._take(Block.now(body), seen)
-        if len(data) == GLANCE:
-            await self._drain(output, splitter, seen)
-        elif trio.current_time() >= self._due:
-            await self._flush()
-        return bool(data)
+        if not intake.floods:
+            body, size = intake.glance()
+            self._take(body, seen)
+            if not intake.floods:
+                if trio.current_time() >= self._due:
+                    await self._flush()
+                return size > 0
+        await self._drain(intake, seen, waits)
+        return True
 
-    async def _drain(self, output: int, splitter: Splitter, seen: Callable[[str], None]) -> None:
+    async def _drain(self, intake: Intake, seen: Callable[[str], None], waits: Callable[[], bool]) -> None:
         """Read, write and show what lies in the pipe, as much as a turn allows."""
         # What was taken from the pipe is kept and shown, even if the end comes meanwhile.
         async with self._order:
             with trio.CancelScope(shield=True):
-                blocks = await self._in_thread(self._pump, output, splitter, self._take_pending())
+                blocks = await self._in_thread(self._pump, intake, self._take_pending(), waits)
             for block in blocks:
                 self._show(block, seen)
 
-    def _pump(self, output: int, splitter: Splitter, pending: list[Block]) -> list[Block]:
-        """The blocking part of _drain."""
-        self._append(pending)
+    def _pump(self, intake: Intake, pending: _Pending, waits: Callable[[], bool]) -> list[Block]:
+        """The blocking part of _drain; returns what is to be shown."""
+        self._write(pending)
         blocks: list[Block] = []
-        left = TURN
-        while left > 0:
-            data = _read(output, CHUNK)
-            if body := splitter.feed(data):
-                blocks.append(Block.now(body))
-                self._append(blocks[-1:])
-            # Less than was asked for: the writer is slower than this.
-            left -= CHUNK if len(data) == CHUNK else left
+        is_watched = bool(self._followers) or waits()
+        taken = 0
+        for _ in range((_WATCHED_TURN if is_watched else TURN) // CHUNK):
+            body, size = intake.gulp()
+            taken += size
+            if body:
+                block = self._block(body)
+                self._append([block])
+                # Where nobody looks at all of it, it need not be copied.
+                blocks.append(block.copy() if is_watched else block.end(_END if self._file else BYTES))
+            if not size:
+                break
+        intake.hold(taken)
         return blocks
+
+    def _block(self, body: bytes | memoryview) -> Block:
+        return Block.now(body) if self.has_stamps else Block(b"", body)
 
     def _show(self, block: Block, seen: Callable[[str], None] | None = None) -> None:
         """Tell all who look on."""
@@ -157,8 +229,11 @@ class ServiceLog:
         if seen is not None:
             seen(block.text())
 
-    def _take(self, block: Block, seen: Callable[[str], None] | None = None) -> None:
-        """Show the block, and let it be written soon."""
+    def _take(self, body: bytes, seen: Callable[[str], None] | None = None) -> None:
+        """Show whole lines, if any, and let them be written soon."""
+        if not body:
+            return
+        block = self._block(body)
         self._show(block, seen)
         if self._file is None:
             return
@@ -168,27 +243,37 @@ class ServiceLog:
         if self._pending_bytes >= CHUNK:
             self._due = -math.inf
 
-    def _take_pending(self) -> list[Block]:
+    def _take_pending(self) -> _Pending:
         pending, self._pending = self._pending, []
         self._pending_bytes, self._due = 0, math.inf
-        return pending
+        return _Pending(pending, 0 if self._intake is None else self._intake.spooled)
 
     async def _flush(self) -> None:
         """Write what waits to be written."""
         async with self._order:
             if self._pending:
                 with trio.CancelScope(shield=True):
-                    await self._in_thread(self._append, self._take_pending())
+                    await self._in_thread(self._write, self._take_pending())
+
+    def _write(self, pending: _Pending) -> None:
+        self._append(pending.blocks)
+        if self._intake is not None:
+            self._intake.written(pending.spooled)
 
     def _append(self, blocks: list[Block]) -> None:
         if self._file is not None:
             self._file.append(blocks)
 
+    def _close(self, intake: Intake) -> None:
+        if self._file is not None:
+            self._file.close()
+        intake.close()
+
     async def _in_thread(self, work: Callable[[Unpack[Arguments]], T], *arguments: *Arguments) -> T:
         result = await trio.to_thread.run_sync(work, *arguments, limiter=self.writers)
-        if self._compressor is not None and self._file is not None and self._file.has_moved:
+        if self._file is not None and self._file.has_moved:
             self._file.has_moved = False
-            self._compressor.add(self._file)
+            self._compress()
         return result
 
     # What others ask.
@@ -215,8 +300,9 @@ class ServiceLog:
                 lines = await trio.to_thread.run_sync(read_last, files, count, since, room, limiter=self.readers)
         return lines
 
-    def _open_all(self, pending: list[Block]) -> list[OpenFile]:
-        return self._file.snapshot(pending) if self._file else []
+    def _open_all(self, pending: _Pending) -> list[OpenFile]:
+        self._write(pending)
+        return self._file.open_all() if self._file else []
 
     def leave(self, follower: Follower) -> None:
         """Let the follower get no more."""
@@ -232,14 +318,3 @@ def following(logs: Iterable[ServiceLog]) -> Iterator[Follower]:
     finally:
         for log in logs:
             log.leave(follower)
-
-
-def _read(output: int, most: int) -> bytes:
-    """What lies in a pipe, in as many reads as it takes."""
-    parts: list[bytes] = []
-    left = most
-    with suppress(OSError):
-        while left and (data := os.read(output, left)):
-            parts.append(data)
-            left -= len(data)
-    return b"".join(parts)

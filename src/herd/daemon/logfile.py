@@ -16,8 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from herd.daemon import rotation
-from herd.daemon.lines import STAMP_LENGTH, Block, moment_of, stamp
-from herd.daemon.rotation import OpenFile, RotationPolicy
+from herd.daemon.lines import STAMP_LENGTH, Block, moment_of
+from herd.daemon.logpolicy import LogPolicy
+from herd.daemon.rotation import OpenFile
 
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | rotation.CREATE
 
@@ -25,12 +26,13 @@ _FLAGS = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | rotation.CREATE
 class LogFile:
     """The file and its older ones. `lost` counts lines that could not be written."""
 
-    def __init__(self, path: Path, policy: RotationPolicy) -> None:
+    def __init__(self, path: Path, policy: LogPolicy) -> None:
         self.path = path
+        # May be replaced at any time.
+        self.policy = policy
         self.lost = 0
         # Files were moved aside since it was last taken down.
         self.has_moved = False
-        self._policy = policy
         self._lock = threading.Lock()
         self._descriptor: int | None = None
         self._identity: tuple[int, int] = (0, 0)
@@ -45,24 +47,29 @@ class LogFile:
         """Write the blocks in their order. What cannot be written is counted."""
         with self._lock:
             for block in blocks:
-                self._append(block)
+                for part in block.parts(self.policy.size):
+                    self._append(part)
 
-    def snapshot(self, blocks: Iterable[Block]) -> list[OpenFile]:
-        """Write the blocks, then open every file: see rotation.open_all. None where the directory cannot be read."""
-        with self._lock:
-            for block in blocks:
-                self._append(block)
-            with suppress(OSError):
-                return rotation.open_all(self.path)
-            return []
+    def open_all(self) -> list[OpenFile]:
+        """Open every file: see rotation.open_all. None where the directory cannot be read."""
+        with self._lock, suppress(OSError):
+            return rotation.open_all(self.path)
+        return []
 
     def compress_one(self, check: Callable[[], None]) -> bool:
-        """Compress one older file; False where none is left to do, or it cannot be done now."""
+        """Compress one older file; False where none is left to do, or it cannot or need not be done now."""
+        if not self.policy.compress:
+            return False
         with suppress(OSError):
             with self._lock:
                 self._tidy()
             return rotation.compress_one(self.path, self._lock, check)
         return False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a descriptor to let go of."""
+        return self._descriptor is not None
 
     def close(self) -> None:
         """Let go of the descriptor; the next line opens the file again."""
@@ -74,9 +81,9 @@ class LogFile:
         size = sum(map(len, buffers))
         try:
             self._open()
-            if self._policy.is_due(self._size, time.time() - self._began, size):
+            if self.policy.is_due(self._size, time.time() - self._began, size):
                 self._move_aside()
-            self._write([*self._notice(), *buffers], size)
+            self._write([*self._notice(block.prefix), *buffers], size)
         except OSError as error:
             self._close()
             self._lose(block.line_count(), error)
@@ -93,12 +100,25 @@ class LogFile:
         if not stat.S_ISREG(info.st_mode):
             os.close(descriptor)
             raise OSError(errno.EINVAL, "it is no ordinary file")
-        self._descriptor, self._identity, self._size = descriptor, (info.st_dev, info.st_ino), info.st_size
-        first = moment_of(os.pread(descriptor, STAMP_LENGTH, 0).decode("ascii", "replace"))
-        self._began = time.time() if first is None else first
+        self._descriptor, self._size = descriptor, info.st_size
+        self._recognise(info)
         if self._size and os.pread(descriptor, 1, self._size - 1) != b"\n":
             # A crash in the middle of a line: the next one begins its own.
             self._size += os.write(descriptor, b"\n")
+
+    def _recognise(self, info: os.stat_result) -> None:
+        """Find out when the file that was opened began."""
+        assert self._descriptor is not None
+        first = moment_of(os.pread(self._descriptor, STAMP_LENGTH, 0).decode("ascii", "replace"))
+        identity = (info.st_dev, info.st_ino)
+        if first is not None:
+            self._began = first
+        elif not info.st_size:
+            self._began = time.time()
+        elif identity != self._identity:
+            # Without stamps nothing tells when it began: before it was last written.
+            self._began = info.st_mtime
+        self._identity = identity
 
     def _is_in_place(self) -> bool:
         """Whether somebody else has removed or replaced the file."""
@@ -115,7 +135,7 @@ class LogFile:
     def _move_aside(self) -> None:
         # Where names cannot be changed, the file grows: better than losing lines.
         with suppress(OSError):
-            rotation.move_aside(self.path, self._policy.keep)
+            rotation.move_aside(self.path, self.policy.keep)
             self.has_moved = True
             self._close()
         self._open()
@@ -125,11 +145,11 @@ class LogFile:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _notice(self) -> list[bytes]:
+    def _notice(self, prefix: bytes) -> list[bytes]:
         if not self._missing:
             return []
         lines = "1 line is" if self._missing == 1 else f"{self._missing} lines are"
-        return [f"{stamp(time.time())} herdd: {lines} missing here: {self._reason}\n".encode()]
+        return [prefix + f"herdd: {lines} missing here: {self._reason}\n".encode()]
 
     def _write(self, buffers: list[bytes | memoryview], size: int) -> None:
         """Write all of it, or the whole lines that fit, and count the others. Raises OSError if nothing was written."""

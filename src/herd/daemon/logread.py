@@ -107,15 +107,19 @@ def _begins_before(piece: bytes, since: float | None) -> bool:
     return moment is not None and moment < since
 
 
-def merged(logs: Mapping[str, list[str]]) -> list[tuple[str, str]]:
-    """The lines of several services, each with its service's name, by their stamps; those of one keep their order."""
-    timed = (_timed(name, lines) for name, lines in logs.items())
+def merged(logs: Mapping[str, list[str]], written: Mapping[str, float]) -> list[tuple[str, str]]:
+    """The lines of several services, each with its service's name, by their stamps; those of one keep their order.
+
+    A line without a stamp stays with the one before; where no line has one, all are of the moment that the log was
+    last `written` at (seconds since the epoch).
+    """
+    timed = (_timed(name, lines, written.get(name, 0.0)) for name, lines in logs.items())
     return [(name, line) for _, name, line in heapq.merge(*timed, key=lambda each: each[0])]
 
 
-def _timed(name: str, lines: Iterable[str]) -> Iterator[tuple[float, str, str]]:
-    moment = 0.0
-    for line in lines:
-        # A line without a stamp stays with the one before.
-        moment = moment_of(line) or moment
-        yield moment, name, line
+def _timed(name: str, lines: list[str], written: float) -> Iterator[tuple[float, str, str]]:
+    moments = [moment_of(line) for line in lines]
+    latest = next((moment for moment in moments if moment is not None), written)
+    for moment, line in zip(moments, lines, strict=True):
+        latest = latest if moment is None else moment
+        yield latest, name, line

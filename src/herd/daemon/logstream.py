@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import trio
 
+from herd.core.errors import HerdError
 from herd.daemon.follower import Follower
 from herd.daemon.lines import MAX_LINE
 from herd.daemon.log import ServiceLog
@@ -26,13 +27,30 @@ Entry = tuple[str, str]
 async def history(
     logs: Sequence[ServiceLog], count: int, since: float | None, follower: Follower | None
 ) -> list[Entry]:
-    """The last lines of all these logs together, oldest first; what comes after them goes to the follower."""
+    """The last lines of all these logs together, oldest first; what comes after them goes to the follower.
+
+    Raises HerdError for a moment that lines are to be since, where a log does not tell the moments of its lines.
+    """
+    if since is not None:
+        _check_stamps(logs)
     room = max(ROOM // len(logs), 2 * MAX_LINE)
     lines = {log.name: await log.tail(count, since, follower=follower, room=room) for log in logs}
     if len(logs) == 1:
         return [(name, line) for name, each in lines.items() for line in each]
-    entries = await trio.to_thread.run_sync(merged, lines, limiter=ServiceLog.readers)
+    entries = await trio.to_thread.run_sync(_merged, logs, lines, limiter=ServiceLog.readers)
     return entries[-count:] if count else []
+
+
+def _check_stamps(logs: Sequence[ServiceLog]) -> None:
+    if names := [log.name for log in logs if not log.has_stamps]:
+        raise HerdError(
+            f"cannot tell since when the lines of {', '.join(names)} are: they have no time stamps; "
+            f"ask for the last ones: herd log {names[0]} -n 100"
+        )
+
+
+def _merged(logs: Sequence[ServiceLog], lines: Mapping[str, list[str]]) -> list[Entry]:
+    return merged(lines, {log.name: log.last_written() for log in logs if not log.has_stamps})
 
 
 def batches(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:

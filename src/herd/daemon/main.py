@@ -21,8 +21,10 @@ import trio
 
 import herd
 from herd.core.errors import HerdError
-from herd.core.service import Service, Surroundings
+from herd.core.service import Surroundings
 from herd.daemon import config, files, orders
+from herd.daemon.config import Configuration
+from herd.daemon.limits import OPEN_FILES
 from herd.daemon.lines import stamp
 from herd.daemon.paths import Paths, default_paths
 from herd.daemon.process import become_subreaper, reap_orphans
@@ -57,11 +59,13 @@ def main(
     try:
         read = partial(config.load, paths.config, surroundings(paths))
         if check:
-            click.echo(f"{paths.config} is right: {', '.join(service.name for service in read()) or 'no service'}")
+            names = [service.name for service in read().services]
+            click.echo(f"{paths.config} is right: {', '.join(names) or 'no service'}")
             return
         successor = trio.run(run, paths, read)
         if successor is not None:
             # The same process, its children still ours: only the program is another.
+            OPEN_FILES.give_back()
             os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], successor)
     except HerdError as error:
         for line in error.message.splitlines():
@@ -94,16 +98,16 @@ def surroundings(paths: Paths) -> Surroundings:
     user = str(uid)
     with suppress(KeyError):
         user = pwd.getpwuid(uid).pw_name
-    return Surroundings(paths.state_dir, paths.services_dir, user, is_root=uid == 0)
+    return Surroundings(paths.state_dir, paths.services_dir, paths.log_dir, user, is_root=uid == 0)
 
 
-async def run(paths: Paths, read: Callable[[], tuple[Service, ...]]) -> dict[str, str] | None:
+async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str] | None:
     """Be the daemon until told to stop, then None; the environment to execute herdd anew in, if that was asked for.
 
     Raises HerdError when it cannot begin.
     """
     # Nothing is touched before the configuration is right.
-    services = read()
+    configuration = read()
     _make_directories(paths)
     if os.geteuid() == 0:
         # Root needs no groups, and so none of them is there to be left to a service.
@@ -111,7 +115,7 @@ async def run(paths: Paths, read: Callable[[], tuple[Service, ...]]) -> dict[str
     become_subreaper()
     disabled = DisabledNames(paths.state_dir / "disabled.json")
     supervisor = Supervisor(
-        services, read, paths.log_dir, paths.processes_dir, disabled, paths.state_dir / "ledger.sqlite", _show
+        configuration, read, paths.log_dir, paths.processes_dir, disabled, paths.state_dir / "ledger.sqlite", _show
     )
     # Before anything starts: a signal from here on stops what there is.
     with (

@@ -177,15 +177,17 @@ def _final(reply: Reply) -> Parameters:
 
 async def _watch(session: Session) -> Parameters:
     """Ends only with the client, or for one that falls far behind."""
-    supervisor, name = session.supervisor, session.parameter("service", str)
-    wanted = list(supervisor.controllers) if name is None else [supervisor.find(name).service.name]
+    supervisor, asked = session.supervisor, session.parameter("service", str)
+    wanted = None if asked is None else supervisor.find(asked).service.name
     async with supervisor.bulletin.watch() as changes:
-        for each in wanted:
-            await session.send({"service": facts(supervisor.snapshot(each))})
+        for name in list(supervisor.controllers) if wanted is None else [wanted]:
+            # One may be forgotten while the client takes its time.
+            if name in supervisor.controllers:
+                await session.send({"service": facts(supervisor.snapshot(name))})
         async for controller in changes:
             name = controller.service.name
-            # One that was forgotten meanwhile was seen to stop.
-            if name in wanted and supervisor.controllers.get(name) is controller:
+            # One that was forgotten meanwhile was seen to stop; others have come since.
+            if wanted in (None, name) and supervisor.controllers.get(name) is controller:
                 await session.send({"service": facts(supervisor.snapshot(name))})
     raise HerdError("cannot go on watching: too many changes were not read; watch again")
 
@@ -228,15 +230,32 @@ def _logs(session: Session) -> tuple[list[ServiceLog], bool]:
     return list(dict.fromkeys(logs)), bool(names)
 
 
+def _always(supervisor: Supervisor, call: Call) -> bool:
+    return True
+
+
+def _never(supervisor: Supervisor, call: Call) -> bool:
+    return False
+
+
+def _if_the_action_does(supervisor: Supervisor, call: Call) -> bool:
+    service, name = call.parameters.get("service"), call.parameters.get("action")
+    # Whoever wants no answer need not stay for it.
+    if call.oneway or not isinstance(service, str) or service not in supervisor.graph.names:
+        return False
+    action = supervisor.find(service).service.action(str(name))
+    return action is not None and action.ends_with_caller
+
+
 @frozen
 class Method:
-    """A method; `streams` when it lives until the client leaves, so that the client's leaving ends it.
+    """A method, and whether a call of it is broken off when the client leaves.
 
     One that `waits` for nothing is answered by whoever read the call.
     """
 
     run: Callable[[Session], Awaitable[Parameters | Encoded]]
-    streams: bool = False
+    ends_with_caller: Callable[[Supervisor, Call], bool] = _never
     waits: bool = True
     needs_more: bool = False
 
@@ -245,7 +264,7 @@ METHODS = {
     f"{VARLINK}.GetInfo": Method(_get_info, waits=False),
     f"{VARLINK}.GetInterfaceDescription": Method(_get_interface_description, waits=False),
     f"{INTERFACE}.Status": Method(_status, waits=False),
-    f"{INTERFACE}.Perform": Method(_perform),
-    f"{INTERFACE}.Watch": Method(_watch, streams=True, needs_more=True),
-    f"{INTERFACE}.Log": Method(_log, streams=True),
+    f"{INTERFACE}.Perform": Method(_perform, _if_the_action_does),
+    f"{INTERFACE}.Watch": Method(_watch, _always, needs_more=True),
+    f"{INTERFACE}.Log": Method(_log, _always),
 }

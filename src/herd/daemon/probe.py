@@ -8,19 +8,17 @@ import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from signal import SIGKILL
 
-import attrs
 import trio
 from attrs import define
 
 from herd.core.readiness import CommandSuccess, HttpStatus, Probe, TcpPort, UnixSocket
 from herd.core.service import Program
+from herd.daemon.command import run_command
 from herd.daemon.files import opened_directory
 from herd.daemon.http_status import http_status
 from herd.daemon.identity import Identity
-from herd.daemon.listeners import described, holder, listeners, shown
-from herd.daemon.process import Process, spawn
+from herd.daemon.listeners import described, owners, shown, taking
 
 # Seconds between two attempts: the first, and what doubling comes to.
 FIRST_PAUSE = 0.01
@@ -73,48 +71,22 @@ class Prober:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _command(self, command: tuple[str, ...]) -> str | None:
-        """Run it as a program of its own; whatever way it ends, nothing of it is left."""
-        program = attrs.evolve(self.program, command=command)
         try:
-            process = await trio.to_thread.run_sync(spawn, self.service, program, self.who)
+            finished = await run_command(self.service, self.program, self.who, command)
         except OSError as error:
             return f"its command {command[0]} cannot be executed: {error.strerror}"
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_discard, process.output)
-                ending = await process.wait()
-                nursery.cancel_scope.cancel()
-        finally:
-            with trio.CancelScope(shield=True):
-                await _end(process)
-        return None if ending.code == 0 else f"its command {ending.words}"
-
-
-async def _discard(output: int) -> None:
-    """Read what it prints, lest it wait for a reader."""
-    while True:
-        await trio.lowlevel.wait_readable(output)
-        if not os.read(output, 65536):
-            return
-
-
-async def _end(process: Process) -> None:
-    process.signal(SIGKILL)
-    if not process.collected:
-        await process.wait()
-    await process.wait_cleared()
-    process.close()
+        return None if finished.ending.code == 0 else f"its command {finished.ending.words}"
 
 
 def _tcp_port(probe: TcpPort, pids: Callable[[], set[int]]) -> str | None:
     place = shown(probe.host, probe.port)
     try:
-        inodes = listeners(probe.host, probe.port)
+        inodes = taking(probe.host, probe.port)
     except OSError as error:
         return f"{probe.host} cannot be looked up: {error.strerror}"
     if not inodes:
         return f"nothing listens on {place}"
-    if holder(inodes, pids()) is None:
+    if not owners(inodes, pids()):
         return f"{described(inodes)} listens on {place}, none of its own"
     return None
 

@@ -258,9 +258,11 @@ def spawn(
     who: Identity,
     extra: Mapping[str, str] | None = None,
     sockets: Sequence[int] = (),
+    errors: int | None = None,
 ) -> Process:
     """Execute the program; `sockets` become its descriptors from 3 on, `extra` prevails in its environment.
 
+    Its standard error is `errors`, which stays the caller's, or else part of the output.
     Raises OSError. Blocks: call it in a thread, and keep what it returns.
     """
     mark = secrets.token_hex(16)
@@ -268,7 +270,7 @@ def spawn(
     reading, writing = output_pipe(who)
     try:
         with _AWAITED.newcomer():
-            pid = execute(program, who, environment, writing, sockets)
+            pid = execute(program, who, environment, writing, sockets, errors)
             _AWAITED.pids.add(pid)
     except BaseException:
         os.close(reading)

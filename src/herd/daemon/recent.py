@@ -8,7 +8,7 @@ from herd.daemon.lines import Block
 
 RECENT = 200
 # Bytes after which they are fewer, though never none.
-_BYTES = 64 * 1024
+BYTES = 64 * 1024
 
 
 class Recent:
@@ -22,7 +22,7 @@ class Recent:
         """Take in a block and drop what is no longer needed."""
         self._blocks.append(block)
         self._bytes += len(block.body)
-        while len(self._blocks) > RECENT or self._bytes - len(self._blocks[0].body) > _BYTES:
+        while len(self._blocks) > RECENT or self._bytes - len(self._blocks[0].body) > BYTES:
             self._bytes -= len(self._blocks.popleft().body)
 
     def lines(self) -> list[str]:

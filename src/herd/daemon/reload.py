@@ -8,6 +8,7 @@ from herd.core.events import Status
 from herd.core.plan import Plan, plan
 from herd.core.service import Service
 from herd.daemon import orders
+from herd.daemon.config import Configuration
 from herd.daemon.supervisor import Supervisor
 
 
@@ -16,21 +17,23 @@ async def planned(supervisor: Supervisor) -> Plan:
     return _compare(supervisor, await trio.to_thread.run_sync(supervisor.read))
 
 
-def _compare(supervisor: Supervisor, services: tuple[Service, ...]) -> Plan:
+def _compare(supervisor: Supervisor, configuration: Configuration) -> Plan:
     in_force = {name: each.replacement or each.service for name, each in supervisor.controllers.items()}
-    return plan(in_force, services)
+    return plan(in_force, configuration.services, log=configuration.log != supervisor.log_policy)
 
 
 async def reload(supervisor: Supervisor, *, restart: bool) -> tuple[Plan, list[str]]:
     """Carry it out; what was done, and a sentence for each service that did not come up. Raises ConfigurationError.
 
     Removed services are stopped, changed ones restarted once (unless `restart` is false: then their new definition
-    waits for their next start), new ones started if they start with herdd. One reload at a time.
+    waits for their next start), new ones started if they start with herdd. Logs are kept as `[log]` has it from now
+    on. One reload at a time.
     """
     async with supervisor.reloading:
-        services = await trio.to_thread.run_sync(supervisor.read)
-        found = _compare(supervisor, services)
-        return found, await _carry_out(supervisor, found, services, restart=restart)
+        configuration = await trio.to_thread.run_sync(supervisor.read)
+        found = _compare(supervisor, configuration)
+        supervisor.keep_logs(configuration.log)
+        return found, await _carry_out(supervisor, found, configuration.services, restart=restart)
 
 
 async def _carry_out(supervisor: Supervisor, plan: Plan, services: tuple[Service, ...], *, restart: bool) -> list[str]:

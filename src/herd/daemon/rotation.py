@@ -18,28 +18,10 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from attrs import field, frozen, validators
-
 PIECE = 256 * 1024
 # Created for root and its group alone, and never through a symbolic link.
 CREATE = os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 MODE = 0o640
-
-
-@frozen
-class RotationPolicy:
-    """When a log is moved aside and how many of those are kept. An age is looked at when a line comes."""
-
-    # Bytes.
-    size: int = field(default=10 * 1024 * 1024, validator=validators.gt(0))
-    # Seconds since its first line.
-    age: float = field(default=7 * 24 * 3600.0, validator=validators.gt(0))
-    # Beside the one that is written.
-    keep: int = field(default=5, validator=validators.ge(0))
-
-    def is_due(self, size: int, age: float, coming: int) -> bool:
-        """Whether a log of that size and age is moved aside before so many bytes more are written to it."""
-        return size > 0 and (size + coming > self.size or age >= self.age)
 
 
 class OpenFile(NamedTuple):

@@ -47,7 +47,9 @@ class Runner:
         self.nursery = nursery
         self.service = service
         name = service.name
-        self.host = ServiceHost(name, self._warn, lambda: means.ledger(name), lambda: means.advanced(name))
+        self.host = ServiceHost(
+            service, self._warn, lambda: self.process, lambda: means.ledger(name), lambda: means.advanced(name)
+        )
         # The present process.
         self.attendance: Attendance | None = None
         self.occasions = Occasions(service, lambda: means.advanced(service.name))

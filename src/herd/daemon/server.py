@@ -1,7 +1,8 @@
 """The control socket: connections, calls in their order, replies. What a call does is in methods.py.
 
 A bad message ends its own connection and nothing else; so does a fault in a handler. A client that leaves ends the
-stream it was reading; an action that it asked for goes on to its end, so that nothing is left half done.
+stream it was reading and an action that is a command; any other action that it asked for goes on to its end, so that
+nothing is left half done.
 """
 
 from __future__ import annotations
@@ -198,7 +199,7 @@ class Connection:
 
     async def _answer(self, call: Call) -> None:
         method = METHODS.get(call.method)
-        if method is None or not method.streams:
+        if method is None or not method.ends_with_caller(self._supervisor, call):
             await self._settle(method, call)
             return
         async with trio.open_nursery() as nursery:

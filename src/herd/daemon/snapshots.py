@@ -41,7 +41,7 @@ async def measured(controller: Controller, dependents: tuple[str, ...]) -> Snaps
 
 def _measure(process: Process) -> tuple[Usage, tuple[str, ...]]:
     # Not before somebody asks: what reads processes takes its time to be read in.
-    from herd.daemon.sockets import listening
+    from herd.daemon.listeners import listening
     from herd.daemon.usage import usage
 
     pids = process.pids()

@@ -19,12 +19,15 @@ from herd.core.suggest import did_you_mean
 from herd.daemon import snapshots
 from herd.daemon.bulletin import Bulletin, announcement
 from herd.daemon.compressor import Compressor
+from herd.daemon.config import Configuration
 from herd.daemon.controller import Controller
 from herd.daemon.enabling import Enabling
 from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity
 from herd.daemon.launch import launch, prepare
+from herd.daemon.limits import OPEN_FILES
 from herd.daemon.log import ServiceLog
+from herd.daemon.logpolicy import LogPolicy
 from herd.daemon.process import Process, reap_orphans
 from herd.daemon.remembered import DisabledNames, mark_ready
 
@@ -37,8 +40,8 @@ class Supervisor:
 
     def __init__(
         self,
-        services: Iterable[Service],
-        read: Callable[[], tuple[Service, ...]],
+        configuration: Configuration,
+        read: Callable[[], Configuration],
         log_dir: Path,
         processes_dir: Path,
         disabled: DisabledNames,
@@ -50,7 +53,10 @@ class Supervisor:
         self.reloading = trio.Lock()
         self.graph = Graph.of(())
         self._compressor = Compressor()
-        self.bulletin = Bulletin(ServiceLog("root", log_dir, compressor=self._compressor), show)
+        self.log_policy = configuration.log
+        # Whatever is said of the others, herdd's own log tells when something was.
+        own = ServiceLog("root", log_dir, time_stamps=True, policy=self.log_policy, compressor=self._compressor)
+        self.bulletin = Bulletin(own, show)
         self.controllers: dict[str, Controller] = {}
         # herdd is to end; for an upgrade, without its services.
         self.end_asked = trio.Event()
@@ -66,7 +72,7 @@ class Supervisor:
         self._arrivals: list[tuple[Collection[str], dict[str, Controller]]] = []
         self._scopes: dict[str, trio.CancelScope] = {}
         self._nursery: trio.Nursery | None = None
-        self.register(services)
+        self.register(configuration.services)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the controllers until cancelled."""
@@ -95,16 +101,34 @@ class Supervisor:
         Those that are left out are still there: forget() them.
         """
         services = list(services)
+        if missing := OPEN_FILES.make_room(len(services)):
+            self.say(f"herdd may need {missing} open files more than it is allowed; raise its limit (LimitNOFILE=).")
         for service in services:
             known = self.controllers.get(service.name)
             if known is None:
                 enabled = self.enabling.is_enabled(service.name)
-                log = ServiceLog(service.name, self._log_dir, service.log, compressor=self._compressor)
-                self.controllers[service.name] = Controller(service, log, self, enabled=enabled)
+                self.controllers[service.name] = Controller(service, self._log(service), self, enabled=enabled)
                 self._own(service.name)
             elif service != (known.replacement or known.service):
                 known.replace(service)
         self.graph = Graph.of(services)
+
+    def _log(self, service: Service) -> ServiceLog:
+        return ServiceLog(
+            service.name,
+            self._log_dir,
+            service.log,
+            time_stamps=service.log_time_stamps,
+            policy=self.log_policy,
+            compressor=self._compressor,
+            spool=self.processes_dir / f"{service.name}.output",
+        )
+
+    def keep_logs(self, policy: LogPolicy) -> None:
+        """Keep all logs by this policy from now on."""
+        self.log_policy = policy
+        for log in (self.bulletin.log, *(controller.log for controller in self.controllers.values())):
+            log.follow(policy)
 
     def _own(self, name: str) -> None:
         if self._nursery is not None:

@@ -233,7 +233,10 @@ def _told(plan: Plan, mood: str) -> str:
     if plan.is_empty:
         return "Nothing has changed.\n"
     parts = [("added", plan.added), ("changed", plan.changed), ("removed", plan.removed)]
-    return "".join(f"Service {name} {mood}{word}.\n" for word, names in parts for name in names)
+    lines = [f"Service {name} {mood}{word}.\n" for word, names in parts for name in names]
+    if plan.log:
+        lines.append(f"Logs {mood or 'are '}kept in another way.\n")
+    return "".join(lines)
 
 
 async def _upgrade(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:

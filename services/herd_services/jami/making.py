@@ -1,0 +1,97 @@
+"""Accounts made by jamid, from an archive or new, so that whoever is killed half-way leaves none behind.
+
+Before jamid begins, the ledger is told which accounts there are; that is forgotten when the new ones count. A start
+that finds it removes every other account. To note each new one would not do: jamid tells its id when it has begun.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from herd.core.errors import HerdError
+from herd.core.service import Clear, Host
+from herd_services.jami import calls
+from herd_services.jami.calls import Jami
+
+# Key generation takes jamid half a second an account and a core, on a small machine several; a password costs more.
+_SECONDS_FOR_ALL = 30.0
+_SECONDS_FOR_ONE = 10.0
+# Of what the ledger remembers: jamid's ids of the accounts that there were before others were begun.
+_BEFORE = "accounts-before"
+_ID = re.compile(r"[0-9a-f]{16}")
+_HOMES = (".local/share/jami", ".cache/jami")
+
+
+class Refused(Exception):
+    """jamid does not make the account; the text is the end of a sentence."""
+
+
+def time_limit(accounts: int) -> float:
+    """The seconds that so many may take."""
+    return _SECONDS_FOR_ALL + _SECONDS_FOR_ONE * accounts
+
+
+@asynccontextmanager
+async def all_or_none(host: Host) -> AsyncIterator[None]:
+    """Whatever is made from entry to exit lasts; broken off in between, the next start removes it."""
+    await host.ledger.remember(_BEFORE, json.dumps(await Jami(host.bus).account_ids()))
+    yield
+    await host.ledger.forget(_BEFORE)
+
+
+async def discard_unfinished(host: Host, home: Path, counted: Collection[str]) -> None:
+    """Remove what was begun before this start and never came to last, but for those whose ids are `counted`."""
+    before = (await host.ledger.recall(_BEFORE)).get(_BEFORE)
+    if before is None:
+        return
+    lasting = {*json.loads(before), *counted}
+    jami = Jami(host.bus)
+    listed = await jami.account_ids()
+    # jamid does not list an account that was cut short early, but its keys lie there.
+    found = {name for place in _HOMES for name in await host.names(home / place) if _ID.fullmatch(name)}
+    for account in sorted({*listed, *found} - lasting):
+        if account in listed:
+            await jami.remove_account(account)
+        await host.clear(Clear(home, tuple(f"{place}/{account}" for place in _HOMES)))
+        host.say(f"removed an account that was only half made ({account})")
+    await host.ledger.forget(_BEFORE)
+
+
+async def make(host: Host, details: Mapping[str, str], seconds: float) -> str:
+    """Have jamid make an account, within all_or_none(); its id once it has loaded. Raises Refused, HerdError."""
+    begun: list[str] = []
+    try:
+        return await host.within(seconds, partial(_load, Jami(host.bus), details, begun))
+    except (Refused, TimeoutError) as error:
+        for account in begun:
+            await discard(host, account)
+        raise Refused(str(error)) from error
+
+
+async def _load(jami: Jami, details: Mapping[str, str], begun: list[str]) -> str:
+    """It has loaded once it tells of its devices and knows its fingerprint."""
+    async with jami.bus.signals(calls.INTERFACE, "registrationStateChanged", "knownDevicesChanged") as signals:
+        account = await jami.add_account({"Account.type": "RING", **details})
+        begun.append(account)
+        has_devices = False
+        async for signal in signals:
+            if signal.body[0] != account:
+                continue
+            has_devices = has_devices or signal.member == "knownDevicesChanged"
+            if signal.member == "registrationStateChanged" and signal.body[1] == "ERROR_GENERIC":
+                raise Refused("jamid refuses it")
+            if has_devices and (await jami.details(account)).get(calls.USERNAME):
+                return account
+    raise HerdError("cannot make accounts: the bus is gone")
+
+
+async def discard(host: Host, account: str) -> None:
+    """Remove one from jamid, if it is there."""
+    jami = Jami(host.bus)
+    if account in await jami.account_ids():
+        await jami.remove_account(account)

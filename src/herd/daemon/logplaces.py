@@ -1,0 +1,46 @@
+"""Whether each service's log has a file of its own: two that moved the same one aside would lose each other's lines."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from herd.core.service import Service
+
+# What is made of a log beside it (rotation.py).
+_OLDER = re.compile(r"(.+)\.(?:[1-9]\d*(?:\.gz)?|gz\.new)")
+
+
+def problems(services: Iterable[Service], log_dir: Path) -> list[str]:
+    """A sentence for each service whose log is another's, or is where another's older lines go. Blocks."""
+    owners = {_real(log_dir / "root.log"): "root"}
+    found = []
+    places = [(service.name, _place(service, log_dir)) for service in services]
+    for name, place in places:
+        if place is not None and (owner := owners.setdefault(place, name)) != name:
+            found.append(f"cannot keep the log of {name} in {place}: there is {_whose(owner)}; {_REMEDY}")
+    for name, place in places:
+        if place is None or not (older := _OLDER.fullmatch(place.name)):
+            continue
+        if former := owners.get(place.with_name(older[1])):
+            where = f"cannot keep the log of {name} in {place}"
+            found.append(f"{where}: there go older lines of {_whose(former)}; {_REMEDY}")
+    return found
+
+
+_REMEDY = "choose another log-file"
+
+
+def _whose(owner: str) -> str:
+    return "herdd's own log, root" if owner == "root" else f"the log of {owner}"
+
+
+def _place(service: Service, log_dir: Path) -> Path | None:
+    return None if service.log is False else _real(service.log or log_dir / f"{service.name}.log")
+
+
+def _real(path: Path) -> Path:
+    """The same file has the same path, whatever leads to its directory; no log is a link itself."""
+    return Path(os.path.realpath(path.parent)) / path.name
