@@ -151,6 +151,15 @@ def test_make_directory_takes_nobody_elses(theirs: Path, tmp_path: Path, preciou
     assert precious.stat().st_uid == 0
 
 
+@as_root
+def test_names_are_read_through_no_link_of_another_user(theirs: Path, precious: Path) -> None:
+    assert sorted(files.names(precious)) == ["below", "file"]
+    assert files.names(precious / "missing") == []
+    link(theirs / "link", precious)
+    with pytest.raises(OSError, match="a symbolic link that is not followed"):
+        files.names(theirs / "link")
+
+
 def test_clear_removes_what_is_named_and_nothing_else(tmp_path: Path) -> None:
     for name in ("a/b/c/deep", "a/b/keep", "a/keep", "other/keep"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

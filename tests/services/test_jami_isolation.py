@@ -143,7 +143,7 @@ def test_links_in_jamis_home_are_not_followed(victim: Path, link: str, target: s
             for path in (home, *home.rglob("*")):
                 os.lchown(path, pwd.getpwnam("jami").pw_uid, -1)
         before = sorted(victim.rglob("*"))
-        with herdd(table(account=[]), directory=directory) as daemon:
+        with herdd(table(account=[], fresh=True), directory=directory) as daemon:
             daemon.until_status("jami", "running")
             assert not (home / link).is_symlink()
         assert sorted(victim.rglob("*")) == before

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from herd.core.service import Service, Surroundings
-from herd_services.jami.configuration import JamiConfiguration
+from herd.core.service import Clear, Service, Surroundings
+from herd_services.jami.configuration import AccountConfiguration, JamiConfiguration
 from herd_services.jami.service import SECTION
 
 
@@ -46,3 +46,20 @@ def test_under_root_it_runs_as_the_user_of_the_configuration_and_else_as_who_run
     assert (mine.user, mine.group) == ("calls", "voice")
     assert built(is_root=False, user="calls", group="voice")[name].program.user is None
     assert built()[name].program.user == "jami"
+
+
+def test_what_says_the_same_is_the_same_so_that_a_reload_leaves_it_alone() -> None:
+    accounts = (AccountConfiguration(Path("/etc/herd/assembly.gz"), moderators=("a" * 40,)),)
+    assert built(account=accounts) == built(account=accounts)
+    assert built(account=accounts)["jami"] != built(account=())["jami"]
+    assert built(account=accounts)["jami"] != built(account=accounts, fresh=True)["jami"]
+
+
+def test_only_a_fresh_one_with_accounts_declared_clears_what_was_there() -> None:
+    def clears(**keys: Any) -> bool:
+        names = [each.names for each in built(**keys)["jami"].preparation if isinstance(each, Clear)]
+        return any(".local/share/jami" in each for each in names)
+
+    assert clears(fresh=True, account=())
+    assert not clears(fresh=True)
+    assert not clears(account=())
