@@ -62,7 +62,7 @@ class Assembly:
 
 @contextmanager
 def assembled() -> Iterator[Assembly]:
-    """Everybody can be called; that takes about 15 seconds."""
+    """Everybody can be called; that takes half a minute."""
     with network() as inside, short_directory() as directory:
         point, desk = trio.run(_archives, directory)
         general = {"bootstrap_hostnames": [f"{_ADDRESS}:{_PORT}"], "peer_discovery": False, "moderators": []}

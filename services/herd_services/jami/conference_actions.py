@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from herd.core.errors import HerdError
-from herd.core.service import Access, Action, Host, Invocation, Reply
+from herd.core.service import Action, Host, Invocation, Reply
 from herd.core.words import count
 from herd_services.jami import call_manager
 from herd_services.jami.accounts import Account, all_accounts, find
 from herd_services.jami.conferences import Conference, Participant, conferences, hang_up_contact, mute
 from herd_services.jami.people import contact as contact_of
+from herd_services.jami.turn import change
 
 _MAX_NAME = 60
 # What the infos call it, the key for programs, the mark for people.
@@ -78,8 +79,7 @@ async def _set_muted(host: Host, call: Invocation, *, state: bool) -> Reply:
     word = "mute" if state else "unmute"
     contact = await contact_of(host, call.arguments[0])
     account = await find(host, call.arguments[1])
-    async with host.alone():
-        ids = await mute(host, account, contact, state)
+    ids = await mute(host, account, contact, state)
     if not ids:
         raise HerdError(
             f"cannot {word} {contact}: it is in no conference of account {account.name}; "
@@ -95,8 +95,7 @@ async def hang_up(host: Host, call: Invocation) -> Reply:
     contact = await contact_of(host, call.arguments[0])
     name = call.arguments.optional(1)
     accounts = await _accounts(host, name)
-    async with host.alone():
-        ended = [(each, number) for each in accounts if (number := await hang_up_contact(host, each, contact))]
+    ended = [(each, number) for each in accounts if (number := await hang_up_contact(host, each, contact))]
     if not ended:
         where = "any account" if name is None else f"account {accounts[0].name}"
         raise HerdError(f"cannot hang up {contact}: it has no call with {where}; see: herd list-conferences jami")
@@ -111,29 +110,26 @@ async def hang_up(host: Host, call: Invocation) -> Reply:
 ACTIONS = (
     Action(
         "list-conferences",
-        "List who takes part in the conferences of an account, or of all.",
+        "List who takes part in the conferences of an account, or of all, and who of them moderates or is muted.",
         list_conferences,
         "[ACCOUNT]",
     ),
-    Action(
+    change(
         "mute-participant",
         "Let a contact be heard no more in an account's conferences, until it is unmuted or calls anew.",
         mute_participant,
         "CONTACT ACCOUNT",
-        Access.CHANGE,
     ),
-    Action(
+    change(
         "unmute-participant",
         "Let a contact that was muted be heard again in an account's conferences.",
         unmute_participant,
         "CONTACT ACCOUNT",
-        Access.CHANGE,
     ),
-    Action(
+    change(
         "hang-up",
         "End the calls of a contact with an account, or with all; unless it is banned it may call again.",
         hang_up,
         "CONTACT [ACCOUNT]",
-        Access.CHANGE,
     ),
 )
