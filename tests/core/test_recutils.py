@@ -153,6 +153,7 @@ def test_records_have_one_blank_line_between_them_and_none_around() -> None:
     assert recutils.records([{"A": "1", "B": "2"}, {"A": "3"}]) == "A: 1\nB: 2\n\nA: 3\n"
 
 
+@settings(deadline=None)
 @given(st.lists(ANY_TEXT, min_size=1, max_size=5))
 @example(HOSTILE)
 def test_what_was_written_is_read(values: list[str]) -> None:

@@ -17,8 +17,8 @@ def test_a_one_shot_runs_before_what_requires_it_and_once_for_all_of_them() -> N
     with herdd("".join(config)) as daemon:
         for name in ("web", "app"):
             daemon.until_status(name, "running")
-        facts = daemon.status("setup")
-        assert (facts["status"], facts["done"], facts["exitCode"], facts["failing"]) == ("stopped", True, 0, False)
+        facts = daemon.until_status("setup", "stopped")
+        assert (facts["done"], facts["exitCode"], facts["failing"]) == (True, 0, False)
         assert daemon.herd("restart", "web").returncode == 0
         assert daemon.log("setup").count("prepared") == 1
         assert "One-shot:\n * setup\n" in daemon.herd("status").stdout

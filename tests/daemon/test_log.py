@@ -90,8 +90,7 @@ async def test_a_long_line_stays_whole_and_an_endless_one_is_cut(tmp_path: Path)
     await captured(log, b"x" * 500_000, b"y" * 500_000 + b"\n", b"z" * (MAX_LINE + 200_000))
     long, *cut = bodies(log)
     assert long == b"x" * 500_000 + b"y" * 500_000
-    assert b"".join(cut) == b"z" * (MAX_LINE + 200_000)
-    assert len(cut) == 2
+    assert cut == [b"z" * MAX_LINE, b"z" * 200_000]
 
 
 async def test_tail_reads_only_what_it_is_asked_for(tmp_path: Path) -> None:

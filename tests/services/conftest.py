@@ -97,7 +97,7 @@ def provisioned(archives: dict[str, Archive]) -> Iterator[Daemon]:
         yield daemon
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def assembly() -> Iterator[Assembly]:
     """A meeting point and three people who can call it."""
     with assembled() as made:

@@ -110,16 +110,14 @@ class Splitter:
             return self._hold(data)
         whole = b"".join((*self._parts, data[:end]))
         self._parts, self.size = [], 0
-        if end < len(data):
-            self._hold(data[end:])
-        return whole
+        return whole + self._hold(data[end:]) if end < len(data) else whole
 
     def held(self) -> bytes:
         """The unfinished line."""
         return b"".join(self._parts)
 
     def hold(self, data: bytes) -> bytes:
-        """Let this be the unfinished line; returns it as a whole one if it is too long."""
+        """Let this be the unfinished line; returns as much of it as a line may have, if it is longer."""
         self._parts, self.size = [], 0
         return self._hold(data)
 
@@ -132,4 +130,8 @@ class Splitter:
     def _hold(self, data: bytes) -> bytes:
         self._parts.append(data)
         self.size += len(data)
-        return self.rest() if self.size > MAX_LINE else b""
+        if self.size <= MAX_LINE:
+            return b""
+        held = self.held()
+        self._parts, self.size = [held[MAX_LINE:]], len(held) - MAX_LINE
+        return held[:MAX_LINE] + b"\n"
