@@ -291,3 +291,21 @@ def test_what_was_begun_and_never_came_to_last_is_removed(archives: dict[str, Ar
         daemon.herd("create-account", "jami")
         _restart(daemon)
         assert len(devices(daemon)) == 3
+
+
+def test_an_account_whose_maker_was_told_nothing_is_removed_by_the_next_herdd(place: Path) -> None:
+    with herdd(table(), directory=place, ends=False) as first:
+        pid = first.until_status("jami", "running")["mainPid"]
+        kept = first.herd("create-account", "jami").stdout.strip()
+        with first.wire() as wire:
+            at_first_account(
+                first,
+                lambda: wire.send("Perform", action="create-account", service="jami", arguments=[]),
+                lambda: os.kill(first.process.pid, signal.SIGKILL),
+            )
+        first.wait()
+    with herdd(table(), directory=place) as second:
+        assert second.until_status("jami", "running")["mainPid"] == pid
+        assert fingerprints(second) == [kept]
+        _restart(second)
+        assert fingerprints(second) == [kept]

@@ -76,14 +76,15 @@ async def load(host: Host, declared: Declared, copy: Path, seconds: float) -> Ac
 async def let_count(host: Host, source: Source, new: Account, replaced: Account | None) -> None:
     """Let an imported account last, in the place of another with its fingerprint; disabled where that one was."""
     jami = Jami(host.bus)
+    was_disabled = replaced is not None and not replaced.is_enabled
+    if was_disabled or (source.archive is not None and not source.archive.is_enabled):
+        # First: whoever is killed after it counts finds it no more reachable than before.
+        await jami.set_details(new.id, {**new.details, calls.ENABLE: "false"})
     details = new.details if source.archive is None else source.archive.details
     kept = {key: details[key] for key in DECLARABLE if key in details}
     await origins.remember(host, Origin(new.fingerprint, new.id, source.digest, kept, tuple(source.account.details())))
-    was_disabled = replaced is not None and not replaced.is_enabled
     if replaced is not None:
         await jami.remove_account(replaced.id)
-    if was_disabled or (source.archive is not None and not source.archive.is_enabled):
-        await jami.set_details(new.id, {**new.details, calls.ENABLE: "false"})
 
 
 async def settle(host: Host, account: AccountConfiguration, live: Account, origin: Origin | None) -> None:

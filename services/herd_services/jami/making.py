@@ -40,26 +40,45 @@ def time_limit(accounts: int) -> float:
 async def all_or_none(host: Host) -> AsyncIterator[None]:
     """Whatever is made from entry to exit lasts; broken off in between, the next start removes it."""
     await host.ledger.remember(_BEFORE, json.dumps(await Jami(host.bus).account_ids()))
-    yield
+    try:
+        yield
+    except Refused:
+        # What was begun is gone already.
+        await host.ledger.forget(_BEFORE)
+        raise
     await host.ledger.forget(_BEFORE)
 
 
-async def discard_unfinished(host: Host, home: Path, counted: Collection[str]) -> None:
-    """Remove what was begun before this start and never came to last, but for those whose ids are `counted`."""
-    before = (await host.ledger.recall(_BEFORE)).get(_BEFORE)
-    if before is None:
+async def clear_unfinished(host: Host, home: Path, counted: Collection[str]) -> None:
+    """Before jamid runs, remove what was begun and never came to last, but for what is `counted`.
+
+    A jamid that finds half an account begins to complete it, and writes some of it even after it was told to remove it.
+    """
+    if (lasting := await _lasting(host, counted)) is None:
         return
-    lasting = {*json.loads(before), *counted}
-    jami = Jami(host.bus)
-    listed = await jami.account_ids()
-    # jamid does not list an account that was cut short early, but its keys lie there.
     found = {name for place in _HOMES for name in await host.names(home / place) if _ID.fullmatch(name)}
-    for account in sorted({*listed, *found} - lasting):
-        if account in listed:
-            await jami.remove_account(account)
+    for account in sorted(found - lasting):
         await host.clear(Clear(home, tuple(f"{place}/{account}" for place in _HOMES)))
         host.say(f"removed an account that was only half made ({account})")
     await host.ledger.forget(_BEFORE)
+
+
+async def discard_unfinished(host: Host, counted: Collection[str]) -> None:
+    """The same while jamid runs on under another herdd: nobody was told of these accounts."""
+    if (lasting := await _lasting(host, counted)) is None:
+        return
+    jami = Jami(host.bus)
+    for account in await jami.account_ids():
+        if account not in lasting:
+            await jami.remove_account(account)
+            host.say(f"removed an account that nobody was told of ({account})")
+    await host.ledger.forget(_BEFORE)
+
+
+async def _lasting(host: Host, counted: Collection[str]) -> set[str] | None:
+    """The accounts that are whole; None: all are."""
+    before = (await host.ledger.recall(_BEFORE)).get(_BEFORE)
+    return None if before is None else {*json.loads(before), *counted}
 
 
 async def make(host: Host, details: Mapping[str, str], seconds: float) -> str:

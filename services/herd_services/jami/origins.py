@@ -46,6 +46,11 @@ async def origins(host: Host) -> dict[str, Origin]:
     }
 
 
+async def ids(host: Host) -> set[str]:
+    """jamid's ids of all that were imported."""
+    return {origin.id for origin in (await origins(host)).values()}
+
+
 async def remember(host: Host, origin: Origin) -> None:
     """Keep one for good."""
     facts = asdict(origin)
@@ -56,6 +61,12 @@ async def remember(host: Host, origin: Origin) -> None:
 async def forget(host: Host, fingerprint: str) -> None:
     """The account was not imported, or is no longer there."""
     await host.ledger.forget(f"{_IMPORT}{fingerprint}")
+
+
+async def forget_all(host: Host) -> None:
+    """None is there any longer."""
+    for fingerprint in await origins(host):
+        await forget(host, fingerprint)
 
 
 async def owners(host: Host, accounts: Sequence[AccountConfiguration]) -> dict[Path, str]:

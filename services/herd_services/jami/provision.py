@@ -1,11 +1,10 @@
 """Jami's accounts as they are declared, at every start: those that are there stay, the others are imported.
 
-Order, each step measured with jamid 13.7.0: wait until all that jamid had has loaded; remove what was only half made;
-look at the archives (jamid says the same of every bad one); keep each account that was imported from the archive it
-has now; import the others all at once and wait for each to have loaded, for what is set before is lost without an
-error; let each count, in place of the one with its fingerprint; set and read back the details. No account is changed
-while another loads. One bad archive is a warning and the other accounts are served; a jamid that fails is the failure
-of the start.
+Order, each step measured with jamid 13.7.0: wait until all that jamid had has loaded; look at the archives (jamid says
+the same of every bad one); keep each account that was imported from the archive it has now; import the others all at
+once and wait for each to have loaded, for what is set before is lost without an error; let each count, in place of the
+one with its fingerprint; set and read back the details. No account is changed while another loads. One bad archive is
+a warning and the other accounts are served; a jamid that fails is the failure of the start.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from herd_services.jami.accounts import Account, all_accounts
 from herd_services.jami.calls import Jami
 from herd_services.jami.configuration import AccountConfiguration
 from herd_services.jami.importing import Declared, let_count, load, settle, stays
-from herd_services.jami.making import all_or_none, discard, discard_unfinished, time_limit
+from herd_services.jami.making import all_or_none, discard, time_limit
 from herd_services.jami.origins import Origin
 from herd_services.jami.source import Source, Unusable, read_source
 from herd_services.jami.waiting import await_jamid, await_present
@@ -33,24 +32,16 @@ class Provisioner:
     """The set-up of the service: jamid answers, and every declared account is as declared."""
 
     accounts: tuple[AccountConfiguration, ...] | None
-    home: Path
     # Where jamid's user, and nobody else, can read the archives while they are imported.
     directory: Path
-    # Jami's state was cleared.
-    fresh: bool = False
 
     async def __call__(self, host: Host) -> None:
         """Raises HerdError when jamid or the ledger fails; a bad archive is a warning."""
         await await_jamid(host)
         await await_present(host)
-        known = await origins.origins(host)
-        if self.fresh:
-            for fingerprint in known:
-                await origins.forget(host, fingerprint)
-            known = {}
-        await discard_unfinished(host, self.home, [origin.id for origin in known.values()])
         if not self.accounts:
             return
+        known = await origins.origins(host)
         present = await _one_each(host, known)
         served = await self._served(host, self.accounts, known, present)
         known = await origins.origins(host)

@@ -25,11 +25,11 @@ from herd.core.service import (
     Surroundings,
     WriteFile,
 )
-from herd_services.jami import calls
+from herd_services.jami import calls, origins
 from herd_services.jami.account_actions import account_actions
 from herd_services.jami.actions import ACTIONS
 from herd_services.jami.configuration import AccountConfiguration, JamiConfiguration
-from herd_services.jami.making import time_limit
+from herd_services.jami.making import clear_unfinished, discard_unfinished, time_limit
 from herd_services.jami.provision import Provisioner
 from herd_services.jami.registration import watch_registration
 from herd_services.jami.upholding import Upholder
@@ -106,6 +106,19 @@ def _bus(read: JamiConfiguration, surroundings: Surroundings, user: str | None, 
 
 
 @frozen
+class _Before:
+    """What jamid must not find: accounts half made and, in a home made anew, the memory of those that were there."""
+
+    home: Path
+    fresh: bool
+
+    async def __call__(self, host: Host) -> None:
+        if self.fresh:
+            await origins.forget_all(host)
+        await clear_unfinished(host, self.home, await origins.ids(host))
+
+
+@frozen
 class _SetUp:
     """First the accounts, then what was decided about them."""
 
@@ -119,11 +132,12 @@ class _SetUp:
 
 @frozen
 class _Resumption:
-    """The accounts are there; what was decided about them may have been cut short."""
+    """The accounts are there; what was asked of an earlier herdd may have been cut short."""
 
     upholder: Upholder
 
     async def __call__(self, host: Host) -> None:
+        await discard_unfinished(host, await origins.ids(host))
         await self.upholder.uphold(host)
 
 
@@ -156,8 +170,9 @@ def _jamid(read: JamiConfiguration, surroundings: Surroundings, user: str | None
             package="jami-daemon",
         ),
         preparation=_preparation(home, run, fresh=is_fresh),
+        before=_Before(home, is_fresh),
         bus_path=_socket(surroundings),
-        setup=_SetUp(Provisioner(accounts, home, run / "archives", is_fresh), upholder),
+        setup=_SetUp(Provisioner(accounts, run / "archives"), upholder),
         resumption=_Resumption(upholder),
         companion=_Company(upholder, accounts),
         health=Health(ping, read.health_interval, read.health_timeout),

@@ -343,6 +343,8 @@ class Service:
     documentation: str = "[No description]."
     requirement: tuple[str, ...] = ()
     preparation: tuple[Preparation, ...] = ()
+    # What else is done before the program is executed.
+    before: Callable[[Host], Awaitable[None]] | None = None
     # None: once it was executed.
     readiness: Readiness | None = None
     # A bus the daemon connects to once the program runs, for set-up, health and actions.

@@ -156,6 +156,8 @@ class Runner:
         self.stage = Stage.PREPARATION
         self._who = await means.prepare(service)
         self.host.become(self._who)
+        if service.before is not None:
+            await service.before(self.host)
         await self.occasions.listen(self._who)
         if service.is_on_demand:
             self._be_ready()
