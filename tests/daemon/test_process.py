@@ -9,6 +9,7 @@ import os
 import pwd
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -22,7 +23,8 @@ import trio.lowlevel
 from trio.testing import wait_all_tasks_blocked
 
 from herd.core.service import Program
-from herd.daemon.census import MARK
+from herd.daemon import census
+from herd.daemon.census import MARK, Census, mark_of
 from herd.daemon.identity import Identity, NoIdentity, identity
 from herd.daemon.process import Process, become_subreaper, reap_orphans, spawn
 
@@ -294,6 +296,24 @@ async def test_which_processes_are_the_services() -> None:
         await process.wait_cleared()
         assert process.pids() == set()
         assert not process.has(process.pid)
+
+
+async def test_one_whose_parent_ended_during_the_look_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = 2**22 + 1
+    read = census.living_parent
+    async with running(program("sleep 1000 & echo $!; wait")) as process:
+        below = int(await line(process))
+        # It had another parent when it was looked at, and that one was gone when its turn came.
+        answers = {below: gone}
+        monkeypatch.setattr(census, "living_parent", lambda pid: answers.pop(pid, None) or read(pid))
+        assert below in Census().children(time.monotonic())[process.pid]
+
+
+async def test_one_that_executes_a_program_keeps_its_mark(tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    again.write_text(f"exec /bin/sh {again}\n")
+    async with running(program(f"exec /bin/sh {again}")) as process:
+        assert {mark_of(process.pid) for _ in range(5000)} == {process.mark}
 
 
 async def test_the_main_process_that_a_daemon_leaves_is_adopted() -> None:

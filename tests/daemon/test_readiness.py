@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,6 +132,23 @@ def test_sockets_that_herdd_opens(directory: Path, lazy: bool) -> None:
                 assert int(client.recv(100)) > 0
         assert daemon.herd("stop", "web").returncode == 0
         assert not path.exists()
+
+
+@pytest.mark.parametrize("status", ["running", "stopped"])
+def test_sockets_of_a_former_definition_are_closed(directory: Path, status: str) -> None:
+    former, present = directory / "former", directory / "present"
+    # One that does not run waits for its respawn, and listens meanwhile.
+    ends = {"lazy": False, "respawn_delay": 1000, "respawn_ceiling": 1000}
+    keys: dict[str, Any] = ends if status == "stopped" else {}
+    script = SLEEP if status == "running" else "exit 1"
+    with herdd(program("web", script, sockets=[str(former)], respawn=True, **keys)) as daemon:
+        daemon.until("web", lambda facts: facts["status"] == status and (not keys or facts["respawnInUSec"]))
+        assert former.exists()
+        daemon.config.write_text(program("web", SLEEP, sockets=[str(present)]))
+        assert daemon.herd("reload", "root").returncode == 0
+        assert daemon.herd("start", "web").returncode == 0
+        daemon.until_status("web", "running")
+        assert (former.exists(), present.exists()) == (False, True)
 
 
 def test_a_port_that_is_taken_fails_the_start_and_names_who_has_it() -> None:

@@ -19,7 +19,7 @@ import trio
 from attrs import frozen
 
 from herd.core.service import Program, Service
-from herd.daemon.dbus import connected
+from herd.daemon.dbus import BusError, connected
 from herd.daemon.host import ServiceHost
 from herd_services.jami import calls
 from herd_services.jami.calls import Jami
@@ -116,14 +116,22 @@ def seen(daemon: Daemon, fingerprint: str) -> Seen:
 
 
 def change_details(daemon: Daemon, fingerprint: str, **changes: str) -> None:
-    """Set details behind herdd's back; keys without their `Account.`."""
+    """Set details behind herdd's back; keys without their `Account.`.
+
+    jamid 13.7.0 crashes now and then when that is asked of an account that begins to register: then once more.
+    """
 
     async def question(jami: Jami) -> None:
         account = await account_id(jami, fingerprint)
         details = await jami.details(account)
         await jami.set_details(account, details | {f"Account.{key}": value for key, value in changes.items()})
 
-    ask(daemon, question)
+    respawns = daemon.status("jami")["respawns"]
+    try:
+        ask(daemon, question)
+    except BusError:
+        daemon.until("jami", lambda facts: facts["respawns"] > respawns and facts["status"] == "running")
+        ask(daemon, question)
 
 
 def fingerprints(daemon: Daemon) -> list[str]:

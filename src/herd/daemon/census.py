@@ -15,6 +15,10 @@ MARK = "HERD_INVOCATION"
 _STAT = 4096
 # Seconds.
 _MOMENT = 0.01
+# How often a process that executes another program is asked for its mark, and the seconds between.
+_ASKED, _PAUSE = 100, 0.0002
+# Of its flags (include/linux/sched.h): it is a thread of the kernel.
+_KERNEL = 0x00200000
 
 
 class Census:
@@ -38,15 +42,33 @@ class Census:
         return children
 
     def _look(self) -> dict[int, list[int]]:
-        children: dict[int, list[int]] = {}
+        parents: dict[int, int] = {}
         seen: set[int] = set()
         # Until nobody is new: one may have ended unseen, and its child was not there at first.
         while new := {int(entry) for entry in os.listdir("/proc") if entry.isdecimal()} - seen:
             for pid in new - self._awaited:
-                if parent := living_parent(pid):
-                    children.setdefault(parent, []).append(pid)
+                if (parent := living_parent(pid)) is not None:
+                    parents[pid] = parent
             seen |= new
+        self._follow(parents)
+        children: dict[int, list[int]] = {}
+        for pid, parent in parents.items():
+            children.setdefault(parent, []).append(pid)
         return children
+
+    def _follow(self, parents: dict[int, int]) -> None:
+        """Put the new parents of those whose parents ended while we looked, so that nobody is out of reach."""
+        while moved := {
+            pid: now
+            for pid, parent in parents.items()
+            if parent and parent not in parents and parent not in self._awaited
+            if (now := living_parent(pid)) != parent
+        }:
+            for pid, now in moved.items():
+                if now is None:
+                    del parents[pid]
+                else:
+                    parents[pid] = now
 
     def recent(self) -> dict[int, list[int]]:
         """As they were a moment ago; a longer one where a look takes long, for there is more to do than look."""
@@ -74,11 +96,30 @@ def members(pid: int, mark: str, children: dict[int, list[int]]) -> set[int]:
 
 def mark_of(pid: int) -> str | None:
     """The mark in a process's environment; None for one that is gone, another user's or nobody's."""
-    for entry in _read(f"/proc/{pid}/environ").split(b"\0"):
+    for entry in _environment(pid).split(b"\0"):
         name, _, value = entry.partition(b"=")
         if name == MARK.encode():
             return value.decode("ascii", "replace")
     return None
+
+
+def _environment(pid: int) -> bytes:
+    """Its environment, that of the next program if it executes one; empty if it has none, or is not ours to read."""
+    with suppress(OSError):
+        for _ in range(_ASKED):
+            if (environment := _contents(f"/proc/{pid}/environ")) or _has_none(pid):
+                return environment
+            # The kernel cannot tell when execve(2) has laid out the new one.
+            time.sleep(_PAUSE)
+    return b""
+
+
+def _has_none(pid: int) -> bool:
+    """Whether there is no environment to come: in its new memory execve(2) has begun with an env_end of 0 (proc(5))."""
+    words = _read(f"/proc/{pid}/stat", _STAT).rpartition(b")")[2].split()
+    if not words or words[0] in (b"Z", b"X") or int(words[6]) & _KERNEL:
+        return True
+    return words[47] == words[48] != b"0"
 
 
 def marked(marks: Container[str]) -> dict[int, str]:
@@ -91,18 +132,22 @@ def marked(marks: Container[str]) -> dict[int, str]:
 
 
 def _read(path: str, most: int | None = None) -> bytes:
-    """A file of /proc, in one go if it has no more than `most` bytes; nothing of a process that has ended, or is not
-    ours to read.
-    """
-    parts = []
-    # Without a file object, which would take half as long again, for every process there is.
+    """A file of /proc; nothing of a process that has ended, or is not ours to read."""
     with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            if most:
-                return os.read(descriptor, most)
-            while part := os.read(descriptor, 65536):
-                parts.append(part)
-        finally:
-            os.close(descriptor)
-    return b"".join(parts)
+        return _contents(path, most)
+    return b""
+
+
+def _contents(path: str, most: int | None = None) -> bytes:
+    """A file, in one go if it has no more than `most` bytes. Raises OSError."""
+    # Without a file object, which would take half as long again, for every process there is.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if most:
+            return os.read(descriptor, most)
+        parts = []
+        while part := os.read(descriptor, 65536):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)

@@ -23,6 +23,7 @@ from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity
 from herd.daemon.log import ServiceLog
 from herd.daemon.means import Means
+from herd.daemon.occasions import Occasions
 from herd.daemon.process import Process
 from herd.daemon.requests import Request
 from herd.daemon.runner import Runner
@@ -70,8 +71,8 @@ class Controller:
         self._nursery: trio.Nursery | None = None
         self._take(service)
 
-    def _take(self, service: Service) -> None:
-        """Live by this definition from now on; nothing of another one is left."""
+    def _take(self, service: Service, former: Occasions | None = None) -> None:
+        """Live by this definition from now on; of another one nothing is left but the sockets of `former`."""
         self.service = service
         self.replacement = None
         self.log.settle(service.log, time_stamps=service.log_time_stamps)
@@ -83,7 +84,7 @@ class Controller:
             on_demand=service.is_on_demand,
             is_timer=service.schedule is not None,
         )
-        self.runner = Runner(service, self.log, self._around, self.post, self._nursery)
+        self.runner = Runner(service, self.log, self._around, self.post, self._nursery, former)
 
     # What others ask.
 
@@ -121,7 +122,7 @@ class Controller:
     def replace(self, service: Service) -> None:
         """Live by another definition, now if nothing runs, else once it has stopped."""
         if self.state.status is Status.STOPPED:
-            self._take(service)
+            self._take(service, self.runner.occasions)
         else:
             self.replacement = service
 
@@ -161,7 +162,7 @@ class Controller:
             self._is_clearing = False
             self.runner.drop()
             if self.replacement is not None and self.state.status is Status.STOPPING:
-                self._take(self.replacement)
+                self._take(self.replacement, self.runner.occasions)
         before = self.state
         try:
             self.state, effects = step(before, event, self._policy, trio.current_time())
@@ -172,12 +173,13 @@ class Controller:
         if self.state.status is not before.status:
             self.since = self._inherited_since if self.runner.is_adopted else time.time()
             self.runner.stage = None
+        if self.state.status is Status.STOPPED and self.state.respawn_at is None:
+            # Before anybody hears of it: who was told that it stopped finds nothing of it.
+            await self.runner.occasions.release()
         if self.state != before:
             self._around.changed(self, before)
         for effect in effects:
             await self._perform(effect, request)
-        if self.state.status is Status.STOPPED and self.state.respawn_at is None:
-            await self.runner.occasions.release()
         if self.state.status is Status.STOPPED and before.status is not Status.STOPPED:
             self._around.stopped(self)
 

@@ -22,13 +22,17 @@ _LONGEST_SLEEP = 3600.0
 
 
 class Occasions:
-    """Those of one definition; `moved` is called when the next moment is known."""
+    """Those of one definition; `moved` is called when the next moment is known.
 
-    def __init__(self, service: Service, moved: Callable[[], None]) -> None:
+    Sockets of a `former` definition stay open until these are needed, or none.
+    """
+
+    def __init__(self, service: Service, moved: Callable[[], None], former: Occasions | None = None) -> None:
         # Wall-clock seconds; None where none is known.
         self.next_run: float | None = None
         self._service = service
         self._moved = moved
+        self._former = former
         self._sockets: list[socket.socket] = []
 
     @property
@@ -38,16 +42,23 @@ class Occasions:
 
     async def listen(self, who: Identity) -> None:
         """Open the sockets, once for all runs until release(). Raises OSError."""
+        await self._release_former()
         if self._service.endpoints and not self._sockets:
             self._sockets = await trio.to_thread.run_sync(open_sockets, self._service.endpoints, who)
 
     async def release(self) -> None:
         """Listen no more: the service has stopped and does not come back by itself."""
+        await self._release_former()
         if self._sockets:
             for each in self._sockets:
                 each.close()
             self._sockets = []
             await trio.to_thread.run_sync(remove_socket_files, self._service.endpoints)
+
+    async def _release_former(self) -> None:
+        if self._former is not None:
+            await self._former.release()
+            self._former = None
 
     async def next(self) -> None:
         """Return when the program is to run again."""

@@ -43,6 +43,7 @@ class Runner:
         means: Means,
         post: Callable[[Event], trio.Event],
         nursery: trio.Nursery | None,
+        former: Occasions | None = None,
     ) -> None:
         self.nursery = nursery
         self.service = service
@@ -52,7 +53,7 @@ class Runner:
         )
         # The present process.
         self.attendance: Attendance | None = None
-        self.occasions = Occasions(service, lambda: means.advanced(service.name))
+        self.occasions = Occasions(service, lambda: means.advanced(name), former)
         self.is_adopted = False
         # The first start since herdd began, by its moments.
         self.first_start: Start | None = None
