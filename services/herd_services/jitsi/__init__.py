@@ -1,0 +1,1 @@
+"""Jitsi Meet's services: Prosody, Jicofo and the bridges, from `[jitsi]`."""
