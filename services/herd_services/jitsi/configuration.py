@@ -12,6 +12,9 @@ from typing import Any, Literal
 
 from attrs import Attribute, field, frozen, validators
 
+from herd_services.jitsi import lua
+from herd_services.jitsi.nested import hocon
+
 # RFC 1123: what both a host and a certificate can be called.
 _LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})+")
@@ -19,6 +22,9 @@ _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})+")
 _NICKNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _ADDRESS = re.compile(r"[^@/\s\"&'<>:]+@[^@/\s]+")
 _ROOM = re.compile(r"[^@/\s\"&'<>:]+")
+
+# What begins a section of Prosody's file, or reads another file.
+_SECTIONS = frozenset({"VirtualHost", "Host", "host", "Component", "component", "Include", "include", "RunScript"})
 
 ProsodyLevel = Literal["debug", "info", "warn", "error"]
 # Of java.util.logging.
@@ -49,6 +55,22 @@ def _addresses(instance: object, attribute: Attribute[Any], value: tuple[str, ..
     for one in value:
         if not _ADDRESS.fullmatch(one):
             raise ValueError(f"{one!r} is no address; write one like ann@meet.example.org")
+
+
+def _options(instance: object, attribute: Attribute[Any], value: dict[str, Any]) -> None:
+    for name, each in value.items():
+        if not lua.is_name(name) or name in _SECTIONS:
+            raise ValueError(f"{name!r} is no option of Prosody; write one like c2s_timeout")
+        lua.literal(each)
+
+
+def _keys(instance: object, attribute: Attribute[Any], value: dict[str, Any]) -> None:
+    hocon(value)
+
+
+def _with_local(instance: JvbConfiguration, attribute: Attribute[Any], value: str | None) -> None:
+    if value is not None and instance.local_address is None:
+        raise ValueError("it needs local_address beside it, to which the router passes on what comes for it")
 
 
 _port = validators.and_(validators.ge(1), validators.le(65535))
@@ -89,7 +111,7 @@ class ProsodyConfiguration:
     admins: tuple[str, ...] = field(default=(), validator=_addresses)
     log_level: ProsodyLevel = "info"
     # Further options of its configuration file, by their names there.
-    extra: dict[str, Any] = field(factory=dict)
+    extra: dict[str, Any] = field(factory=dict, validator=_options)
 
 
 @frozen
@@ -105,7 +127,7 @@ class JicofoConfiguration:
     http_port: int = field(default=8888, validator=_port)
     log_level: JavaLevel = "INFO"
     # Further keys of jicofo.conf, nested as there: { jicofo = { … } }.
-    extra: dict[str, Any] = field(factory=dict)
+    extra: dict[str, Any] = field(factory=dict, validator=_keys)
 
 
 @frozen
@@ -123,12 +145,12 @@ class JvbConfiguration:
     # Its HTTP interface, on the loopback address alone. Without it: 8080 for the first, one more for each other.
     http_port: int | None = field(default=None, validator=validators.optional(_port))
     # The address by which others reach it, where a router stands in between.
-    public_address: str | None = None
+    public_address: str | None = field(default=None, validator=_with_local)
     local_address: str | None = None
     stun: tuple[str, ...] = ()
     log_level: JavaLevel = "INFO"
     # Further keys of jvb.conf, nested as there: { videobridge = { … } }.
-    extra: dict[str, Any] = field(factory=dict)
+    extra: dict[str, Any] = field(factory=dict, validator=_keys)
     # Prosody, on another host.
     address: str | None = None
     port: int = field(default=5222, validator=_port)
