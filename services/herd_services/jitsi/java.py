@@ -25,7 +25,7 @@ def java_properties(file: Path, trust_store: Path, logging: Path) -> str:
     }
     for each in (file, trust_store, logging):
         if _SPLIT.search(str(each)):
-            raise ValueError(f"{str(each)!r} cannot be told to Java; take one without blanks, * ? [ and \\")
+            raise ValueError(f"{str(each)!r} cannot be given to Java; take one without blanks, * ? [ and \\")
     return " ".join(f"-D{name}={value}" for name, value in properties.items())
 
 
