@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from herd_services.jitsi.certificates import expires, problem, self_signed, trust_store, trusts
-from herd_services.jitsi.java import TRUST_PASSWORD
+from herd_services.jitsi.java import TRUST_PASSWORD, java_properties
+from support import PATIENCE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NAMES = ("meet.example.org", "auth.meet.example.org", "internal.auth.meet.example.org")
@@ -37,6 +42,31 @@ def of_openssl(names: Sequence[str], directory: Path) -> tuple[bytes, bytes]:
     return key.read_bytes(), certificate.read_bytes()
 
 
+class Welcoming(BaseHTTPRequestHandler):
+    """Whoever asks is answered."""
+
+    def do_GET(self) -> None:
+        """An empty page."""
+        self.send_response(204)
+        self.end_headers()
+
+
+@contextmanager
+def web_server(certificate: Path, key: Path) -> Iterator[int]:
+    """One on the loopback address that has nothing but this certificate; its port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with HTTPServer(("127.0.0.1", 0), Welcoming) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def test_ours_is_of_use_for_all_its_names() -> None:
     key, certificate = self_signed(NAMES, NOW)
     assert problem(certificate, key, NAMES, NOW) is None
@@ -46,8 +76,8 @@ def test_ours_is_of_use_for_all_its_names() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_openssl_trusts_ours_by_itself(name: str, tmp_path: Path) -> None:
-    file = tmp_path / "certificate.pem"
-    file.write_bytes(self_signed(NAMES, datetime.now(UTC))[1])
+    file = str(tmp_path / "certificate.pem")
+    Path(file).write_bytes(self_signed(NAMES, datetime.now(UTC))[1])
     command = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-no-CApath", "-CAfile", file]
     judged = subprocess.run([*command, "-verify_hostname", name, file], capture_output=True, text=True)
     assert judged.returncode == 0, judged.stderr
@@ -58,11 +88,42 @@ def test_openssl_trusts_ours_by_itself(name: str, tmp_path: Path) -> None:
 def test_java_finds_what_it_shall_trust(tmp_path: Path) -> None:
     if shutil.which("keytool") is None:
         pytest.skip("needs keytool, which comes with Java")
-    store = tmp_path / "trust.p12"
-    store.write_bytes(trust_store(self_signed(NAMES, NOW)[1] + self_signed(NAMES, NOW)[1]))
+    store = str(tmp_path / "trust.p12")
+    Path(store).write_bytes(trust_store(self_signed(NAMES, NOW)[1] + self_signed(NAMES, NOW)[1]))
     command = ["keytool", "-J-Duser.language=en", "-list", "-keystore", store, "-storetype", "PKCS12"]
     listed = subprocess.run([*command, "-storepass", TRUST_PASSWORD], capture_output=True, text=True)
     assert listed.stdout.count("trustedCertEntry") == 2, listed.stdout + listed.stderr
+
+
+CLIENT = """
+import java.net.URL;
+
+class Client {
+    public static void main(String[] words) throws Exception {
+        try (var answer = new URL(words[0]).openStream()) {
+            System.out.println("trusted");
+        } catch (javax.net.ssl.SSLException error) {
+            System.out.println(error.getMessage());
+        }
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_java_trusts_ours_and_no_other(is_ours: bool, tmp_path: Path) -> None:
+    if shutil.which("javac") is None:
+        pytest.skip("needs javac, which comes with a JDK")
+    key, certificate = self_signed(("localhost",), datetime.now(UTC))
+    trusted = certificate if is_ours else self_signed(("localhost",), datetime.now(UTC))[1]
+    contents = {"key": key, "certificate": certificate, "trust": trust_store(trusted), "Client.java": CLIENT.encode()}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    properties = java_properties(tmp_path / "none", tmp_path / "trust", tmp_path / "none").split()
+    with web_server(tmp_path / "certificate", tmp_path / "key") as port:
+        command = ["java", *properties, str(tmp_path / "Client.java"), f"https://localhost:{port}/"]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    assert ("trusted" if is_ours else "PKIX path") in said.stdout, said.stdout + said.stderr
 
 
 def test_a_store_is_known_by_its_certificates() -> None:

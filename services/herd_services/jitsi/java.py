@@ -30,7 +30,7 @@ def java_properties(file: Path, trust_store: Path, logging: Path) -> str:
 
 
 def logging_properties(level: str) -> bytes:
-    """logging.properties: messages from this level of java.util.logging on, to standard error, as the programs write them."""
+    """logging.properties: messages from this level of java.util.logging on, to standard error, in their form."""
     lines = (
         "handlers=java.util.logging.ConsoleHandler",
         "java.util.logging.ConsoleHandler.level=ALL",
