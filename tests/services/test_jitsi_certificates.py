@@ -85,6 +85,15 @@ def test_openssl_trusts_ours_by_itself(name: str, tmp_path: Path) -> None:
     assert "ostname mismatch" in judged.stderr
 
 
+def test_nobody_can_sign_with_ours(tmp_path: Path) -> None:
+    file = tmp_path / "certificate.pem"
+    file.write_bytes(self_signed(NAMES, NOW)[1])
+    command = ["openssl", "x509", "-in", str(file), "-noout", "-ext", "basicConstraints,keyUsage"]
+    shown = subprocess.run(command, capture_output=True, text=True).stdout
+    assert "CA:FALSE" in shown
+    assert "Certificate Sign" not in shown
+
+
 def test_java_finds_what_it_shall_trust(tmp_path: Path) -> None:
     if shutil.which("keytool") is None:
         pytest.skip("needs keytool, which comes with Java")
@@ -139,8 +148,8 @@ def test_a_store_is_known_by_its_certificates() -> None:
 
 def test_what_is_wrong_with_a_certificate_is_said() -> None:
     key, certificate = self_signed(NAMES, NOW)
-    assert problem(b"x", key, NAMES, NOW) == "the certificate is no PEM"
-    assert problem(certificate, b"x", NAMES, NOW) == "the key is no PEM"
+    assert problem(b"x", key, NAMES, NOW) == "the certificate is no PEM, or of a kind unknown here"
+    assert problem(certificate, b"x", NAMES, NOW) == "the key is no PEM, or of a kind unknown here"
     assert problem(certificate, self_signed(NAMES, NOW)[0], NAMES, NOW) == "the key is not the certificate's"
     assert problem(certificate, key, (*NAMES, "a.b", "c.d"), NOW) == "the certificate is not for a.b, c.d"
     late = problem(certificate, key, NAMES, NOW + timedelta(days=3650))

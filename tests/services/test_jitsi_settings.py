@@ -116,6 +116,18 @@ def test_what_the_administrator_adds_prevails() -> None:
     }
 
 
+def test_a_connection_in_capitals_is_the_same_one() -> None:
+    shard = {"HOSTNAME": "192.0.2.9"}
+    extra = {"videobridge": {"apis": {"xmpp-client": {"configs": {"shard": shard}}}, "UPPER": {"CASE": 1}}}
+    assert of_jvb(extra=extra) == JVB | {f"{CLIENT}.hostname": "192.0.2.9", "videobridge.UPPER.CASE": 1}
+
+
+def test_a_path_in_quotes_is_refused() -> None:
+    with pytest.raises(ValueError, match="without quotes"):
+        JvbConfiguration(extra={"videobridge.ice.udp.port": 1})
+    JvbConfiguration(extra={"org.jitsi.videobridge.SINGLE_PORT_HARVESTER_PORT": 1})
+
+
 @pytest.mark.parametrize("kind", [JicofoConfiguration, JvbConfiguration])
 @pytest.mark.parametrize("value", [date(2026, 1, 1), float("nan")])
 def test_what_no_file_of_theirs_can_have_is_refused(kind: type[Any], value: object) -> None:

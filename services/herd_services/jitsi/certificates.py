@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -72,24 +73,24 @@ def _extensions(names: Sequence[str], key: ec.EllipticCurvePublicKey) -> list[tu
 
 def problem(certificate: bytes, key: bytes, names: Sequence[str], now: datetime) -> str | None:
     """Why these, in PEM, are of no use to a server with these names, as the end of a sentence; None if they are."""
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     try:
         ours = x509.load_pem_x509_certificate(certificate)
-    except ValueError:
-        return "the certificate is no PEM"
+        public, covered = ours.public_key().public_bytes(*form), _names(ours)
+    except (ValueError, UnsupportedAlgorithm):
+        return "the certificate is no PEM, or of a kind unknown here"
     try:
         private = load_pem_private_key(key, None)
     except TypeError:
         return "the key is encrypted"
-    except ValueError:
-        return "the key is no PEM"
-    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if private.public_key().public_bytes(*form) != ours.public_key().public_bytes(*form):
+    except (ValueError, UnsupportedAlgorithm):
+        return "the key is no PEM, or of a kind unknown here"
+    if private.public_key().public_bytes(*form) != public:
         return "the key is not the certificate's"
     if now < ours.not_valid_before_utc:
         return f"the certificate is not valid before {ours.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
     if now >= ours.not_valid_after_utc:
         return f"the certificate expired on {ours.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
-    covered = _names(ours)
     missing = [name for name in names if not _is_covered(name, covered)]
     return f"the certificate is not for {', '.join(missing)}" if missing else None
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from attrs import Attribute, field, frozen, validators
 
-from herd_services.jitsi import lua
+from herd_services.jitsi import lua, old_names
 from herd_services.jitsi.nested import hocon
 
 # RFC 1123: what both a host and a certificate can be called.
@@ -65,6 +65,9 @@ def _options(instance: object, attribute: Attribute[Any], value: dict[str, Any])
 
 
 def _keys(instance: object, attribute: Attribute[Any], value: dict[str, Any]) -> None:
+    for name in old_names.translated(value).extra:
+        if "." in name:
+            raise ValueError(f"{name!r} would be one key; write it without quotes, or as tables in tables")
     hocon(value)
 
 

@@ -5,6 +5,7 @@ Keys: reference.conf of jitsi-videobridge and of ice4j. What is not here keeps t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
@@ -48,7 +49,17 @@ def jvb_configuration(meeting: Rendezvous, bridge: Bridge, read: JvbConfiguratio
         },
     }
     content = {"videobridge": ours, "ice4j": {"harvest": {"mapping": _mapping(read)}}}
-    return merged(content, old_names.translated(read.extra).extra)
+    extra = old_names.translated(read.extra).extra
+    return merged(content, _lowered(extra, "videobridge", "apis", "xmpp-client", "configs", "*"))
+
+
+def _lowered(content: Any, *path: str) -> Any:
+    """Keys of the tables at this path in lower case: there a bridge takes HOSTNAME for hostname, and one must prevail."""
+    if not isinstance(content, Mapping):
+        return content
+    if not path:
+        return {key.lower(): value for key, value in content.items()}
+    return {key: _lowered(value, *path[1:]) if path[0] in (key, "*") else value for key, value in content.items()}
 
 
 def _client(meeting: Rendezvous, bridge: Bridge, password: str) -> dict[str, Any]:
