@@ -54,7 +54,7 @@ def jvb_configuration(meeting: Rendezvous, bridge: Bridge, read: JvbConfiguratio
 
 
 def _lowered(content: Any, *path: str) -> Any:
-    """Keys of the tables at this path in lower case: there a bridge takes HOSTNAME for hostname, and one must prevail."""
+    """Keys of the tables at this path in lower case: there HOSTNAME is hostname to a bridge, and one must prevail."""
     if not isinstance(content, Mapping):
         return content
     if not path:
