@@ -17,6 +17,7 @@ from herd.daemon.dbus import connected
 from herd_services.jami import call_manager
 from herd_services.jami.accounts import Account, find
 from herd_services.jami.call_manager import CallManager
+from herd_services.jami.calls import Jami
 from herd_services.jami.conferences import hang_up_contact, set_live_moderator
 from jami import STRANGER, bare_host
 
@@ -266,3 +267,42 @@ def test_a_new_moderator_moderates_the_conference_that_runs(held: Held) -> None:
     held.until_told(held.bob, call_manager.MODERATOR, True)
     held.herd("remove-moderator", "jami", bob, held.point, "--force")
     held.until_told(held.bob, call_manager.MODERATOR, False)
+
+
+def test_whoever_is_no_moderator_by_name_moderates_no_more(held: Held) -> None:
+    ann, bob = held.ann.fingerprint, held.bob.fingerprint
+    held.through(_let_anyone_moderate, held.point)
+    held.herd("hang-up", "jami", ann)
+    held.ann.until_alone()
+    held.join(held.ann)
+    held.until_told(held.ann, call_manager.MODERATOR, True)
+    held.herd("add-moderator", "jami", bob, held.point)
+    held.until_told(held.bob, call_manager.MODERATOR, True)
+    held.until_told(held.ann, call_manager.MODERATOR, False)
+    held.herd("remove-moderator", "jami", bob, held.point, "--force")
+
+
+async def _let_anyone_moderate(host: Host, account: Account) -> None:
+    await Jami(host.bus).let_anyone_moderate(account.id, state=True)
+
+
+def test_what_has_an_end_ends_in_the_conference_that_runs(held: Held) -> None:
+    bob = held.bob.fingerprint
+    held.herd("add-moderator", "jami", bob, held.point, "--for", "3s")
+    held.until_told(held.bob, call_manager.MODERATOR, True)
+    held.until_told(held.bob, call_manager.MODERATOR, False)
+
+
+def test_whoever_is_found_banned_is_hung_up(held: Held) -> None:
+    bob = held.bob.fingerprint
+    # As a herdd leaves it that was killed between the two.
+    held.through(partial(_ban, bob), held.point)
+    assert bob in held.listed()
+    held.herd("add-contact", "jami", STRANGER, held.point)
+    held.bob.until_alone()
+    held.herd("unban-contact", "jami", bob, held.point)
+    held.herd("remove-contact", "jami", STRANGER, held.point)
+
+
+async def _ban(contact: str, host: Host, account: Account) -> None:
+    await Jami(host.bus).remove_contact(account.id, contact, ban=True)
