@@ -33,6 +33,7 @@ wheel-test: setup-test ## Build the wheel and run every test against it
 
 bench: setup-test ## Measure herdd
 	@$(python) tools/bench.py
+	@$(python) tools/bench_bans.py
 	@$(python) tools/bench_peers.py
 
 soak: setup-test ## Kill herdd, jamid and the bus 200 times, and see that what was told lasts (half an hour)
