@@ -1,4 +1,4 @@
-"""Measures how fast bans that are missing in jamid are laid over its accounts: `bench_bans.py [--accounts N] [--runs N]`.
+"""Measures how fast bans that jamid lacks are laid over its accounts: `bench_bans.py [--accounts N] [--runs N]`.
 
 As many bans as wanted are imported, taken back behind herdd's back, and herdd is exchanged (`herd upgrade root`), for
 each herdd has the accounts as the ledger says before it calls Jami running. From "is being started" to "is running" is

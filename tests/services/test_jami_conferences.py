@@ -17,7 +17,10 @@ from herd.daemon.dbus import connected
 from herd_services.jami import call_manager
 from herd_services.jami.accounts import Account, find
 from herd_services.jami.call_manager import CallManager
+from herd_services.jami.calls import Jami
 from herd_services.jami.conferences import hang_up_contact, set_live_moderator
+from herd_services.jami.following import follow
+from herd_services.jami.judgement import Standing
 from jami import STRANGER, bare_host
 
 
@@ -266,3 +269,34 @@ def test_a_new_moderator_moderates_the_conference_that_runs(held: Held) -> None:
     held.until_told(held.bob, call_manager.MODERATOR, True)
     held.herd("remove-moderator", "jami", bob, held.point, "--force")
     held.until_told(held.bob, call_manager.MODERATOR, False)
+
+
+def test_whoever_is_no_moderator_by_name_moderates_no_more(held: Held) -> None:
+    ann, bob = held.ann.fingerprint, held.bob.fingerprint
+    held.through(_let_anyone_moderate, held.point)
+    held.through(partial(_moderate, ann, True), held.point)
+    held.until_told(held.ann, call_manager.MODERATOR, True)
+    held.herd("add-moderator", "jami", bob, held.point)
+    held.until_told(held.ann, call_manager.MODERATOR, False)
+    held.until_told(held.bob, call_manager.MODERATOR, True)
+    held.herd("remove-moderator", "jami", bob, held.point, "--force")
+
+
+async def _let_anyone_moderate(host: Host, account: Account) -> None:
+    await Jami(host.bus).let_anyone_moderate(account.id, state=True)
+
+
+def test_what_has_an_end_ends_in_the_conference_that_runs(held: Held) -> None:
+    bob = held.bob.fingerprint
+    held.herd("add-moderator", "jami", bob, held.point, "--for", "3s")
+    held.until_told(held.bob, call_manager.MODERATOR, True)
+    held.until_told(held.bob, call_manager.MODERATOR, False)
+
+
+def test_a_ban_that_was_there_already_ends_the_calls_too(held: Held) -> None:
+    # As a herdd leaves it that was killed in between.
+    bob = held.bob.fingerprint
+    banned = Standing(banned=frozenset({bob}))
+    held.through(lambda host, account: follow(host, account, banned, banned), held.point)
+    held.bob.until_alone()
+    assert set(held.listed()) == {held.ann.fingerprint, held.cleo.fingerprint}

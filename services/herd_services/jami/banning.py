@@ -13,8 +13,8 @@ from herd.core.words import clock, count
 from herd_services.jami.accounts import Account, all_accounts, find
 from herd_services.jami.banfile import Wish, wishes
 from herd_services.jami.calls import Jami
-from herd_services.jami.conferences import callers, hang_up_contact
 from herd_services.jami.decision import Step, Terms, carry_out, terms
+from herd_services.jami.following import follow_all
 from herd_services.jami.judgement import Standing
 from herd_services.jami.people import contact as contact_of
 from herd_services.jami.standing import standing
@@ -34,7 +34,7 @@ async def ban_contact(host: Host, call: Invocation) -> Reply:
     on = terms(host, call)
     steps = [_ban(each, await _standing(host, each), {contact: on}) for each in accounts]
     await carry_out(host, steps, f"ban {contact} from")
-    warnings = await _hang_up(host, steps)
+    warnings = await follow_all(host, steps)
     until = "" if on.until is None else f" until {clock(on.until)}"
     text = "".join(f"{contact} is banned from account {account.name}{until}.\n" for account in accounts)
     result = {"contact": contact, "accounts": [account.fingerprint for account in accounts]}
@@ -68,19 +68,6 @@ def _ban(account: Account, present: Standing, contacts: dict[str, Terms]) -> Ste
         if each in present.moderators
     ]
     return Step(account, present, wanted, (*changes, *lost))
-
-
-async def _hang_up(host: Host, steps: Sequence[Step]) -> tuple[str, ...]:
-    """Nobody who is banned stays in a call. The bans hold whatever becomes of that; what does not is told."""
-    warnings = []
-    for step in steps:
-        banned = {change.subject for change in step.changes if change.kind is Kind.BAN}
-        for contact in sorted(banned & await callers(host, step.account)):
-            try:
-                await hang_up_contact(host, step.account, contact)
-            except HerdError as error:
-                warnings.append(error.message)
-    return tuple(warnings)
 
 
 async def unban_contact(host: Host, call: Invocation) -> Reply:
@@ -126,7 +113,7 @@ async def import_bans(host: Host, call: Invocation) -> Reply:
     warnings: tuple[str, ...] = ()
     if steps and not is_trial:
         await carry_out(host, steps, f"import the bans of {name} for")
-        warnings = await _hang_up(host, steps)
+        warnings = await follow_all(host, steps)
     return evolve(_imported(steps, known, is_trial=is_trial), warnings=warnings)
 
 

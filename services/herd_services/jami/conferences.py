@@ -124,6 +124,12 @@ async def _settled(host: Host, account: Account, contact: str, flag: str, state:
                 raise HerdError("cannot look at the conferences: the bus is gone")
 
 
+async def live_moderators(host: Host, account: Account) -> set[str]:
+    """The fingerprints of whoever moderates what runs now."""
+    held = await conferences(host, account)
+    return {who.peer for each in held for who in each.participants if who.has(call_manager.MODERATOR)}
+
+
 async def callers(host: Host, account: Account) -> set[str]:
     """The fingerprints of whoever has a call with the account, in a conference or not."""
     manager = CallManager(host.bus)

@@ -10,8 +10,8 @@ from herd.core.service import Host, Invocation, Reply
 from herd.core.words import clock
 from herd_services.jami.accounts import Account, find
 from herd_services.jami.calls import Jami
-from herd_services.jami.conferences import set_live_moderator
 from herd_services.jami.decision import Step, carry_out, terms
+from herd_services.jami.following import follow
 from herd_services.jami.judgement import Standing
 from herd_services.jami.people import contact as contact_of
 from herd_services.jami.standing import standing
@@ -53,17 +53,8 @@ async def add_moderator(host: Host, call: Invocation) -> Reply:
     await carry_out(host, [Step(account, present, wanted, (change,))], f"make {contact} a moderator for")
     until = "" if on.until is None else f" until {clock(on.until)}"
     text = f"{contact} is a moderator for account {account.name}{until}.\n"
-    warnings = await _make_live(host, case, state=True)
+    warnings = await follow(host, account, present, wanted)
     return Reply({"account": account.fingerprint, "moderator": contact}, text, warnings)
-
-
-async def _make_live(host: Host, case: _Case, *, state: bool) -> tuple[str, ...]:
-    """In the conference that runs, too. What was decided holds whatever becomes of that; what does not is told."""
-    try:
-        await set_live_moderator(host, case.account, case.contact, state)
-    except HerdError as error:
-        return (error.message,)
-    return ()
 
 
 async def remove_moderator(host: Host, call: Invocation) -> Reply:
@@ -76,7 +67,7 @@ async def remove_moderator(host: Host, call: Invocation) -> Reply:
     change = terms(host, call).change(account, contact, Kind.MODERATOR, holds=False)
     await carry_out(host, [Step(account, present, wanted, (change,))], f"remove the moderator {contact} of")
     text = f"{contact} is no longer a moderator for account {account.name}.\n"
-    warnings = await _make_live(host, case, state=False)
+    warnings = await follow(host, account, present, wanted)
     return Reply({"account": account.fingerprint, "moderator": contact}, text, warnings)
 
 

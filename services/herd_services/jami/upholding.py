@@ -18,6 +18,7 @@ from herd.core.words import clock
 from herd_services.jami.accounts import Account, all_accounts
 from herd_services.jami.calls import Jami
 from herd_services.jami.configuration import AccountConfiguration
+from herd_services.jami.following import follow
 from herd_services.jami.judgement import Declared, Judgement, Standing, judge
 from herd_services.jami.standing import bring, standing
 
@@ -118,11 +119,13 @@ async def _uphold(host: Host, account: Account, entries: list[Entry], declared: 
     present = await standing(jami, account.id)
     lists = declared.get(account.fingerprint, Declared())
     wanted = judge(entries, account.fingerprint, lists, host.now()).over(present)
-    if present == wanted:
-        return
-    for problem in await bring(jami, account.id, present, wanted):
-        host.warn(f"cannot have account {account.name} as it should be: it has {problem}; see: herd log jami")
-    host.say(f"account {account.name} was brought to what was decided: {_changes(present, wanted)}")
+    if present != wanted:
+        for problem in await bring(jami, account.id, present, wanted):
+            host.warn(f"cannot have account {account.name} as it should be: it has {problem}; see: herd log jami")
+        host.say(f"account {account.name} was brought to what was decided: {_changes(present, wanted)}")
+    # Even where nothing was to be repaired: a herdd that was killed may not have come to this.
+    for problem in await follow(host, account, present, wanted):
+        host.say(problem)
 
 
 def _changes(present: Standing, wanted: Standing) -> str:
