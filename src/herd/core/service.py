@@ -66,6 +66,30 @@ class Bus(Protocol):
         ...
 
 
+class Stream(Protocol):
+    """A connection to a server. Every method raises OSError, which says why."""
+
+    async def send(self, data: bytes) -> None:
+        """Send all of it."""
+        ...
+
+    async def receive(self) -> bytes:
+        """What comes next; nothing at the end."""
+        ...
+
+    async def start_tls(self, name: str, trusted: str) -> None:
+        """Encrypt from now on. The server's certificate has to be for `name`, and trusted (PEM) or signed by one."""
+        ...
+
+
+@frozen
+class HttpAnswer:
+    """A status of HTTP, and what came with it."""
+
+    status: int
+    content: bytes = b""
+
+
 class Ledger(Protocol):
     """The service's part of the ledger of moderation. Every method but wait() raises HerdError if it cannot be kept."""
 
@@ -143,6 +167,45 @@ class Host(Protocol):
 
     def alone(self) -> AbstractAsyncContextManager[None]:
         """A turn in which no other procedure of the service has its own: to change what others change, too."""
+        ...
+
+    async def secret(self, name: str) -> str:
+        """The text of that name that only herdd knows: made when first asked for, kept from then on. Raises OSError."""
+        ...
+
+    async def renew_secret(self, name: str) -> str:
+        """Another in its place. Raises OSError."""
+        ...
+
+    def connected(self, address: str, port: int) -> AbstractAsyncContextManager[Stream]:
+        """A TCP connection from entry to exit. Raises OSError."""
+        ...
+
+    async def fetch(self, url: str, *, method: str = "GET", content: bytes | None = None) -> HttpAnswer:
+        """An answer by HTTP to `content`, which is JSON; bounded. Raises OSError, ValueError, which say why."""
+        ...
+
+    async def until(self, check: Callable[[], Awaitable[str | None]], seconds: float) -> str | None:
+        """Ask again and again until the answer is None, at most so long; else the last answer.
+
+        For what nobody tells of when it comes to be so.
+        """
+        ...
+
+    def watching(self, paths: Sequence[Path]) -> AbstractAsyncContextManager[AsyncIterator[None]]:
+        """Tells, from entry to exit, when one of the files may have changed. Raises OSError."""
+        ...
+
+    async def taker(self, host: str, port: int, style: Literal["stream", "datagram"] = "stream") -> str | None:
+        """Who takes what comes for that address, none of the service's own, as the subject of a sentence."""
+        ...
+
+    async def listens(self, host: str, port: int, style: Literal["stream", "datagram"] = "stream") -> bool:
+        """Whether a process of the service itself takes what comes for that address."""
+        ...
+
+    def signal(self, number: int) -> None:
+        """Signal the main process; nothing if there is none."""
         ...
 
     def warn(self, text: str) -> None:
@@ -343,6 +406,8 @@ class Service:
     documentation: str = "[No description]."
     requirement: tuple[str, ...] = ()
     preparation: tuple[Preparation, ...] = ()
+    # What has to be so before anything is started for it, its requirements included. Raises HerdError, says what is not.
+    preflight: Callable[[Host], Awaitable[None]] | None = None
     # What else is done before the program is executed.
     before: Callable[[Host], Awaitable[None]] | None = None
     # None: once it was executed.
@@ -405,17 +470,22 @@ class Surroundings:
     log_dir: Path
     user: str
     is_root: bool
+    # The host's own name, without its domain.
+    host_name: str = "localhost"
+    # Mebibytes of memory that it has.
+    memory: int = 4096
 
 
 @frozen
 class Section:
     """A table of herd.toml: the attrs class its keys are read into, and the services that come of it.
 
-    `shape` is "one" for `[jami]`, "named" for `[service.NAME]`; `build` takes the configuration (for "named" a
-    mapping of them by name) and the surroundings.
+    `shape` is "one" for `[jami]`, "named" for `[service.NAME]`, "several" for tables that make services together, each
+    an attribute of the class; `build` takes the configuration (for "named" a mapping of them by name) and the
+    surroundings, and may raise ConfigurationError.
     """
 
     name: str
     configuration: type[Any]
     build: Callable[[Any, Surroundings], tuple[Service, ...]]
-    shape: Literal["one", "named"] = "one"
+    shape: Literal["one", "named", "several"] = "one"

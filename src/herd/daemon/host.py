@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import trio
 
 from herd.core.errors import HerdError
-from herd.core.service import Bus, Clear, Ledger, Note, Output, Service
+from herd.core.service import Bus, Clear, HttpAnswer, Ledger, Note, Output, Service, Stream
 from herd.core.words import size
-from herd.daemon import files
+from herd.daemon import files, links
 from herd.daemon.command import Finished, run_command
 from herd.daemon.identity import Identity
 from herd.daemon.process import Process
+from herd.daemon.secrets import Secrets
+from herd.daemon.watching import watching
+
+Style = Literal["stream", "datagram"]
 
 T = TypeVar("T")
 
 # Of one service, so many run side by side.
 _COMMANDS = 8
+# Bytes of an answer by HTTP.
+_MAX_ANSWER = 4 * 1024 * 1024
+# Seconds between two questions whether something is so.
+_PAUSE = 0.02
 # The last ones that a caller is shown.
 _MOST_LINES = 20
 
@@ -36,6 +44,7 @@ class ServiceHost:
         process: Callable[[], Process | None],
         ledger: Callable[[], Ledger],
         noted: Callable[[], None],
+        secrets: Secrets,
     ) -> None:
         self._name = service.name
         self._program = service.program
@@ -43,6 +52,7 @@ class ServiceHost:
         self._process = process
         self._ledger = ledger
         self._noted = noted
+        self._secrets = secrets
         self._at_once = trio.CapacityLimiter(_COMMANDS)
         self._bus: Bus | None = None
         self._who: Identity | None = None
@@ -102,6 +112,55 @@ class ServiceHost:
         """Keep the warning for status and for whoever waits for the start, and log it."""
         self.warnings.append(text)
         self._say(text)
+
+    async def secret(self, name: str) -> str:
+        """The text of that name."""
+        return await self._secrets.get(name)
+
+    async def renew_secret(self, name: str) -> str:
+        """Another in its place."""
+        return await self._secrets.renew(name)
+
+    def connected(self, address: str, port: int) -> AbstractAsyncContextManager[Stream]:
+        """A connection from entry to exit."""
+        return links.connected(address, port)
+
+    async def fetch(self, url: str, *, method: str = "GET", content: bytes | None = None) -> HttpAnswer:
+        """An answer by HTTP."""
+        # Not every service speaks it, and h11 takes its time to be read in.
+        from herd.daemon.http import fetch
+
+        return await fetch(url, method, content, _MAX_ANSWER)
+
+    async def until(self, check: Callable[[], Awaitable[str | None]], seconds: float) -> str | None:
+        """Ask until the answer is None; the last answer where that takes longer."""
+        reason: str | None = "it does not answer"
+        with trio.move_on_after(seconds):
+            # Nobody tells when it comes to be so: ASYNC110 asks for an event.
+            while (reason := await check()) is not None:  # noqa: ASYNC110
+                await trio.sleep(_PAUSE)
+        return reason
+
+    def watching(self, paths: Sequence[Path]) -> AbstractAsyncContextManager[AsyncIterator[None]]:
+        """Tells when one of the files may have changed."""
+        return watching(paths)
+
+    async def taker(self, host: str, port: int, style: Style = "stream") -> str | None:
+        """Who takes what comes for an address, and is not the service."""
+        return await trio.to_thread.run_sync(_taker, host, port, style, self._pids)
+
+    async def listens(self, host: str, port: int, style: Style = "stream") -> bool:
+        """Whether the service takes what comes for an address."""
+        return await trio.to_thread.run_sync(_listens, host, port, style, self._pids)
+
+    def _pids(self) -> set[int]:
+        process = self._process()
+        return set() if process is None else process.pids()
+
+    def signal(self, number: int) -> None:
+        """Signal the main process."""
+        if (process := self._process()) is not None:
+            process.signal_main(number)
 
     async def read_file(self, path: Path, limit: int) -> bytes:
         """A file's bytes, read in a thread."""
@@ -184,6 +243,19 @@ class ServiceHost:
         else:
             return [results[index] for index in range(len(results))]
         raise failure
+
+
+def _taker(host: str, port: int, style: Style, pids: Callable[[], set[int]]) -> str | None:
+    from herd.daemon.listeners import described, owners, taking
+
+    inodes = taking(host, port, style)
+    return described(inodes) if inodes and not owners(inodes, pids()) else None
+
+
+def _listens(host: str, port: int, style: Style, pids: Callable[[], set[int]]) -> bool:
+    from herd.daemon.listeners import owners, taking
+
+    return bool(owners(taking(host, port, style), pids()))
 
 
 def _refusal(error: OSError, command: Sequence[str]) -> str:

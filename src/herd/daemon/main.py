@@ -9,6 +9,7 @@ import gc
 import os
 import pwd
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -98,7 +99,9 @@ def surroundings(paths: Paths) -> Surroundings:
     user = str(uid)
     with suppress(KeyError):
         user = pwd.getpwuid(uid).pw_name
-    return Surroundings(paths.state_dir, paths.services_dir, paths.log_dir, user, is_root=uid == 0)
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+    host_name = socket.gethostname().partition(".")[0] or "localhost"
+    return Surroundings(paths.state_dir, paths.services_dir, paths.log_dir, user, uid == 0, host_name, memory)
 
 
 async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str] | None:
@@ -115,7 +118,7 @@ async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str]
     become_subreaper()
     disabled = DisabledNames(paths.state_dir / "disabled.json")
     supervisor = Supervisor(
-        configuration, read, paths.log_dir, paths.processes_dir, disabled, paths.state_dir / "ledger.sqlite", _show
+        configuration, read, paths.log_dir, paths.processes_dir, disabled, paths.state_dir, _show
     )
     # Before anything starts: a signal from here on stops what there is.
     with (

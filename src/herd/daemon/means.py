@@ -11,10 +11,16 @@ from herd.core.service import Ledger, Service
 from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity
 from herd.daemon.process import Process
+from herd.daemon.secrets import Secrets
 
 
 class Means(Protocol):
     """What a runner needs of the daemon around it; the supervisor gives it, tests give doubles."""
+
+    @property
+    def secrets(self) -> Secrets:
+        """What only herdd knows."""
+        ...
 
     async def start_requirements(self, name: str) -> None:
         """Start what the service requires. Raises StartFailed."""

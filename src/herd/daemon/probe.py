@@ -16,7 +16,7 @@ from herd.core.readiness import CommandSuccess, HttpStatus, Probe, TcpPort, Unix
 from herd.core.service import Program
 from herd.daemon.command import run_command
 from herd.daemon.files import opened_directory
-from herd.daemon.http_status import http_status
+from herd.daemon.http import http_status
 from herd.daemon.identity import Identity
 from herd.daemon.listeners import described, owners, shown, taking
 

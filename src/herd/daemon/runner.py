@@ -49,7 +49,12 @@ class Runner:
         self.service = service
         name = service.name
         self.host = ServiceHost(
-            service, self._warn, lambda: self.process, lambda: means.ledger(name), lambda: means.advanced(name)
+            service,
+            self._warn,
+            lambda: self.process,
+            lambda: means.ledger(name),
+            lambda: means.advanced(name),
+            means.secrets,
         )
         # The present process.
         self.attendance: Attendance | None = None
@@ -151,6 +156,9 @@ class Runner:
 
     async def _start(self) -> None:
         service, means = self.service, self._means
+        if service.preflight is not None:
+            self.stage = Stage.PREPARATION
+            await service.preflight(self.host)
         self.stage = Stage.REQUIREMENT
         await means.start_requirements(service.name)
         self._times.began = trio.current_time()

@@ -30,6 +30,7 @@ from herd.daemon.log import ServiceLog
 from herd.daemon.logpolicy import LogPolicy
 from herd.daemon.process import Process, reap_orphans
 from herd.daemon.remembered import DisabledNames, mark_ready
+from herd.daemon.secrets import Secrets
 
 if TYPE_CHECKING:
     from herd.daemon.ledger import Book
@@ -45,7 +46,7 @@ class Supervisor:
         log_dir: Path,
         processes_dir: Path,
         disabled: DisabledNames,
-        ledger: Path,
+        state_dir: Path,
         show: Callable[[Sequence[str]], None],
     ) -> None:
         # Reads the configuration; blocks. Raises ConfigurationError.
@@ -65,7 +66,8 @@ class Supervisor:
         # The services whose processes an earlier herdd started.
         self.taken_over: set[str] = set()
         self._log_dir = log_dir
-        self._ledger_file = ledger
+        self._ledger_file = state_dir / "ledger.sqlite"
+        self.secrets = Secrets(state_dir / "secrets")
         self._book: Book | None = None
         self.enabling = Enabling(self.controllers, disabled, self.say)
         # Who waits for which services to come up, and those that did.
