@@ -1,7 +1,7 @@
 """A real Prosody for the doubles of Jicofo and the bridges, and those as processes of a test.
 
-Everything runs as nobody under root, as herdd would run it: with a clean environment. A test waits for lines, never for a
-time.
+Everything runs as nobody under root, as herdd would run it: with a clean environment. A test waits for lines, never
+for a time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import datetime
 import http.client
 import json
 import os
-import shutil
 import socket
 import subprocess
 import threading
@@ -148,8 +147,8 @@ class Meeting:
         """An account, or another password for it."""
         self._hand_over()
         subprocess.run(
-            ["/usr/bin/prosodyctl", "--config", self.config, "adduser", f"{user}@{AUTH}"], input=f"{password}\n{password}\n",
-            text=True, capture_output=True, check=True, env={"PATH": "/usr/bin:/bin"}, cwd="/", **AS_NOBODY,
+            ["/usr/bin/prosodyctl", "--config", self.config, "adduser", f"{user}@{AUTH}"], capture_output=True, text=True,
+            input=f"{password}\n{password}\n", check=True, env={"PATH": "/usr/bin:/bin"}, cwd="/", **AS_NOBODY,
         )  # fmt: skip
 
     def restart(self) -> None:
@@ -186,8 +185,8 @@ class Meeting:
     def jvb(self, nickname: str = "jvb1", **double: Any) -> dict[str, Any]:
         """Its configuration, with ports of its own."""
         client = {
-            "hostname": "127.0.0.1", "port": str(self.port), "domain": AUTH, "username": "jvb", "password": PASSWORDS["jvb"],
-            "muc_jids": BREWERY, "muc_nickname": nickname,
+            "hostname": "127.0.0.1", "port": str(self.port), "domain": AUTH, "username": "jvb",
+            "password": PASSWORDS["jvb"], "muc_jids": BREWERY, "muc_nickname": nickname,
         }  # fmt: skip
         return {
             "videobridge": {
@@ -266,8 +265,3 @@ def _certificate(names: list[str]) -> tuple[bytes, bytes]:
 def another_certificate() -> bytes:
     """One that Prosody does not have, PEM."""
     return _certificate([AUTH])[1]
-
-
-def there() -> bool:
-    """Whether Prosody is on this machine."""
-    return shutil.which("prosody") is not None

@@ -1,9 +1,9 @@
 """Doubles of Jicofo and of a bridge: they speak real XMPP to a real Prosody, and HTTP and stderr as the real ones do.
 
-The real ones are not to be had from a registry. Like jicofo.sh and jvb.sh the programs are shell scripts that exec an
-interpreter, are told where their files are in JAVA_SYS_PROPS, and may be run by any user with a clean environment. What
-goes wrong has a real cause wherever it can (a wrong password, a taken port …); the rest is asked for in the double's own
-key of its configuration, beside `jicofo` or `videobridge` (faults.py):
+The real ones are not to be had from a registry. Like jicofo.sh and jvb.sh the programs are shell scripts that exec
+an interpreter, are told where their files are in JAVA_SYS_PROPS, and may be run by any user with a clean environment.
+What goes wrong has a real cause wherever it can (a wrong password, a taken port …); the rest is asked for in the
+double's own key of its configuration, beside `jicofo` or `videobridge` (faults.py):
 
     [jicofo]
     extra = { double = { fault = "outside" } }
@@ -83,7 +83,9 @@ def _interpreter(path: str) -> str:
     for python in (sys.executable, "/usr/bin/python3"):
         if _can_run(python, path):
             return python
-    raise RuntimeError("cannot find a Python that others can run and that has slixmpp; try a checkout outside of a home")
+    raise RuntimeError(
+        "cannot find a Python that others can run and that has slixmpp; try a checkout outside of a home"
+    )
 
 
 def _can_run(python: str, path: str) -> bool:

@@ -1,13 +1,13 @@
 """What can go wrong with the real ones and has no real cause here: asked for in the configuration's key `double`.
 
-    double = { fault = "outside" }                          one fault, or a list of them
-    double = { fault = "exit", status = 78 }                exit: at once, with this status (without it 1)
-    double = { fault = "exit-joined", status = 0 }          once it is in the brewery
-    double = { fault = "killed" }                           by SIGKILL, once in the brewery, as by the OOM killer
-    double = { fault = "unhealthy", reason = "…" }          its health checks fail, for this reason
-    double = { fault = […], while = "/path" }               only while this file is there, as seen at the program's start
-    double = { delay = 2.5 }                                seconds until it does anything, signals obeyed by then
-    double = { participants = 2 }                           of a bridge (POST /double/participants with a number changes it)
+    double = { fault = "outside" }                   one fault, or a list of them
+    double = { fault = "exit", status = 78 }         exits at once with this status (without it 1)
+    double = { fault = "exit-joined", status = 0 }   the same, once it is in the brewery
+    double = { fault = "killed" }                    by SIGKILL, once in the brewery, as by the OOM killer
+    double = { fault = "unhealthy", reason = "…" }   its health checks fail, for this reason
+    double = { fault = […], while = "/path" }        only if this file is there when the program starts
+    double = { delay = 2.5 }                         seconds until it does anything but obey signals
+    double = { participants = 2 }                    of a bridge; POST /double/participants with a number changes it
 
 Both programs:
     no-memory    the JVM does not get its heap: exits with 1
@@ -34,8 +34,8 @@ from typing import Any
 from jitsi_doubles.java import leave
 
 _KNOWN = {
-    "exit", "exit-joined", "killed", "unhealthy", "no-memory", "no-http", "silent-http", "no-xmpp", "stubborn", "outside",
-    "outside-after-reconnect", "returns", "no-dcsctp",
+    "exit", "exit-joined", "killed", "unhealthy", "no-memory", "no-http", "silent-http", "no-xmpp", "stubborn",
+    "outside", "outside-after-reconnect", "returns", "no-dcsctp",
 }  # fmt: skip
 
 

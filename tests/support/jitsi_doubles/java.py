@@ -1,4 +1,4 @@
-"""What a program of Java's has: system properties, a configuration in JSON (which is HOCON), log lines, exit statuses."""
+"""What a program in Java has: system properties, a configuration in JSON (which is HOCON), log lines, exit statuses."""
 
 from __future__ import annotations
 
@@ -111,7 +111,8 @@ class Life:
 
     async def ended(self) -> int:
         """The status, once it is to end."""
-        return await self._end
+        # Who waits may be cancelled.
+        return await asyncio.shield(self._end)
 
     def go_on(self, task: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Do it beside all else. What it raises is said, and ends nothing: the real ones' threads are alike."""

@@ -1,8 +1,8 @@
 """The double of Jicofo.
 
-Behaviour: jicofo's JicofoServices.kt, XmppProvider.kt, BaseBrewery, JicofoHealthChecker.kt; what it does of that: connects
-and logs in, again each second; joins the brewery, again each 15 seconds; counts bridges by their presence and asks after
-their health; serves HTTP last; its own health is good until it has been checked for the first time.
+Behaviour: jicofo's JicofoServices.kt, XmppProvider.kt, BaseBrewery, JicofoHealthChecker.kt. Of that it does: connects
+and logs in, again each second; joins the brewery, again each 15 seconds; counts bridges by their presence and asks
+after their health; serves HTTP last; its own health is good until it has been checked for the first time.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Jicofo:
         self._room = value(tree, "jicofo.bridge.brewery-jid", None)
         self.brewery = Brewery(self._room or "", log)
         self._client: Client | None = None
+        self._connecting: asyncio.Task[Any] | None = None
         self._joined_before = False
         # Optimistic until the first check.
         self._health = web.Response(200, "OK")
@@ -50,7 +51,7 @@ class Jicofo:
         else:
             self._log.info("BaseBrewery.<init>#1", f"Initialized with JID={self._room}", self.brewery.context)
         if "no-xmpp" not in self._faults:
-            self._life.go_on(self._stay_connected())
+            self._connecting = self._life.go_on(self._stay_connected())
         if value(self._tree, "jicofo.health.enabled", False):
             self._life.go_on(self._check_oneself())
         if value(self._tree, "jicofo.bridge.health-checks.enabled", True):
@@ -60,12 +61,17 @@ class Jicofo:
 
     async def stop(self) -> None:
         """Leave; in a second or so."""
+        if self._connecting is not None:
+            self._connecting.cancel()
         if self._client is not None:
             await self._client.leave()
             self._log.info("XmppProvider.shutdown#1", "Disconnected.", "xmpp_connection=client")
 
     async def _serve(self) -> None:
-        host, port = value(self._tree, "jicofo.rest.host", "127.0.0.1"), int(value(self._tree, "jicofo.rest.port", 8888))
+        host, port = (
+            value(self._tree, "jicofo.rest.host", "127.0.0.1"),
+            int(value(self._tree, "jicofo.rest.port", 8888)),
+        )
         self._log.info("RestConfig.start#1", f"Starting ktor on port {port}, host {host}")
         await web.serve(host, port, self._answer, silent="silent-http" in self._faults)
 
@@ -81,7 +87,9 @@ class Jicofo:
                 why = await client.gone
                 joining.cancel()
                 self._client = None
-                self._log.severe("XmppProvider.connectionClosedOnError#1", f"XMPP connection closed on error: {why}", context)
+                self._log.severe(
+                    "XmppProvider.connectionClosedOnError#1", f"XMPP connection closed on error: {why}", context
+                )
                 self.brewery.lose_all()
             await asyncio.sleep(_RETRY_CONNECTING)
 
@@ -127,11 +135,13 @@ class Jicofo:
         question = client.make_iq_get(ito=bridge.address)
         question.xml.append(Element(HEALTH))
         try:
-            await question.send(timeout=PATIENCE)
+            await question.send(timeout=PATIENCE)  # type: ignore[no-untyped-call]
             bridge.answers = True
         except (IqError, IqTimeout) as error:
             bridge.answers = False
-            self._log.warning("JvbDoctor.doHealthCheck#1", f"Health check failed for: {bridge}: {error.condition}: {error.text}")
+            self._log.warning(
+                "JvbDoctor.doHealthCheck#1", f"Health check failed for: {bridge}: {error.condition}: {error.text}"
+            )
 
     async def _check_oneself(self) -> None:
         interval = java.seconds(value(self._tree, "jicofo.health.interval", "10 seconds"))
@@ -139,9 +149,13 @@ class Jicofo:
             await asyncio.sleep(interval)
             problem = self._faults.reason or await self._problem()
             if problem is None:
+                if self._health.status != 200:
+                    self._log.info("HealthChecker.run#1", "Performed a successful health check")
                 self._health = web.Response(200, "OK")
             else:
-                self._log.severe("HealthChecker.run#1", f"Health check failed: Result(success=false, message={problem})")
+                self._log.severe(
+                    "HealthChecker.run#1", f"Health check failed: Result(success=false, message={problem})"
+                )
                 self._health = web.Response(500, problem)
 
     async def _problem(self) -> str | None:
@@ -181,7 +195,14 @@ class Jicofo:
         healthy = self._health.status == 200
         health = {"success": healthy, "hardFailure": not healthy, "message": "" if healthy else self._health.text}
         selector = self.brewery.stats()
-        return {"bridge_selector": selector, "healthy": healthy, "health": health, "conferences": 0, "participants": 0, **VERSION}
+        return {
+            "bridge_selector": selector,
+            "healthy": healthy,
+            "health": health,
+            "conferences": 0,
+            "participants": 0,
+            **VERSION,
+        }
 
 
 def _account(tree: dict[str, Any], properties: dict[str, str]) -> Account:

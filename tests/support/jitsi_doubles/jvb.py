@@ -41,7 +41,9 @@ class Bridge:
         self._bind()
         if "no-dcsctp" in self._faults:
             missing = "java.lang.UnsatisfiedLinkError: no dcsctp4j in java.library.path"
-            self._log.severe("Videobridge.<clinit>#1", f"NoClassDefFoundError: org.jitsi.dcsctp4j.DcSctpOptions\n{missing}")
+            self._log.severe(
+                "Videobridge.<clinit>#1", f"NoClassDefFoundError: org.jitsi.dcsctp4j.DcSctpOptions\n{missing}"
+            )
         if "no-xmpp" not in self._faults:
             for name, keys in value(self._tree, _CLIENTS, {}).items():
                 self._add(name, keys)
@@ -70,11 +72,15 @@ class Bridge:
             media.bind(("0.0.0.0", port))
         except OSError as error:
             media.close()
-            self._log.severe("SinglePortUdpHarvester#1", f"Failed to bind single-port UDP harvester to {port}: {error.strerror}")
+            self._log.severe(
+                "SinglePortUdpHarvester#1", f"Failed to bind single-port UDP harvester to {port}: {error.strerror}"
+            )
             self._log.severe("Harvesters.init#1", "No single-port harvesters created.")
             return
         self._media = media
-        self._log.info("SinglePortUdpHarvester.<init>#1", f"Initialized SinglePortUdpHarvester with address 0.0.0.0:{port}/udp")
+        self._log.info(
+            "SinglePortUdpHarvester.<init>#1", f"Initialized SinglePortUdpHarvester with address 0.0.0.0:{port}/udp"
+        )
 
     async def _serve(self) -> None:
         host = value(self._tree, "videobridge.http-servers.private.host", "127.0.0.1")
@@ -89,7 +95,9 @@ class Bridge:
         interval = java.seconds(value(self._tree, "videobridge.health.interval", "1 minute"))
         while True:
             await asyncio.sleep(interval)
-            self._problem = self._faults.reason or self._own_problem()
+            before, self._problem = self._problem, self._faults.reason or self._own_problem()
+            if self._problem is None and before is not None:
+                self._log.info("HealthChecker.run#1", "Performed a successful health check")
             if self._problem is not None:
                 text = f"Health check failed: Result(success=false, hardFailure=true, message={self._problem})"
                 self._log.severe("HealthChecker.run#1", text)

@@ -30,7 +30,13 @@ class MucClient:
     """One of videobridge.apis.xmpp-client.configs."""
 
     def __init__(
-        self, name: str, keys: dict[str, Any], properties: dict[str, str], log: java.Log, life: java.Life, faults: Faults
+        self,
+        name: str,
+        keys: dict[str, Any],
+        properties: dict[str, str],
+        log: java.Log,
+        life: java.Life,
+        faults: Faults,
     ) -> None:
         self._context = f"hostname={keys['hostname']} id={name}"
         self._log, self._life, self._faults = log, life, faults
@@ -48,7 +54,9 @@ class MucClient:
 
     def start(self, problem: Callable[[], str | None]) -> None:
         """Connect and stay so; `problem` says what is wrong with the bridge."""
-        self._log.info("MucClient.initializeConnectAndJoin#1", f"Initializing a new MucClient for {self._nick}", self._context)
+        self._log.info(
+            "MucClient.initializeConnectAndJoin#1", f"Initializing a new MucClient for {self._nick}", self._context
+        )
         if not self._account.verify:
             self._log.warning("MucClient.create#1", "Disabling certificate verification!", self._context)
         self._task = self._life.go_on(self._stay_connected(problem))
@@ -75,7 +83,9 @@ class MucClient:
     def publish(self, stats: dict[str, str]) -> None:
         """Show the statistics in the rooms, if it is there."""
         if self._client is None:
-            self._log.warning("MucClient.setPresenceExtension#1", "Cannot set presence extension: not connected.", self._context)
+            self._log.warning(
+                "MucClient.setPresenceExtension#1", "Cannot set presence extension: not connected.", self._context
+            )
             return
         for room in self._joined:
             presence = self._client.make_presence(pto=f"{room}/{self._nick}")

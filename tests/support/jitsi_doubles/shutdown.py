@@ -23,7 +23,9 @@ class Shutdown:
 
     def ask(self, *, graceful: bool) -> None:
         """Go, when the participants are gone or without waiting for that."""
-        self._log.info("ShutdownManager.initiateShutdown#1", f"Received shutdown request, graceful={str(graceful).lower()}")
+        self._log.info(
+            "ShutdownManager.initiateShutdown#1", f"Received shutdown request, graceful={str(graceful).lower()}"
+        )
         if not graceful:
             self._go()
         elif self.state == "RUNNING":
@@ -35,7 +37,9 @@ class Shutdown:
         """So many people are in its conferences now."""
         self.participants = participants
         if self.state == "GRACEFUL_SHUTDOWN" and participants <= self._least:
-            self._log.info("ShutdownManager.maybeShutdown#1", f"Entering SHUTTING_DOWN with {participants} participants.")
+            self._log.info(
+                "ShutdownManager.maybeShutdown#1", f"Entering SHUTTING_DOWN with {participants} participants."
+            )
             self._go()
 
     def _go(self) -> None:

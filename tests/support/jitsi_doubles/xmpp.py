@@ -27,6 +27,8 @@ _NO_PATH = "PKIX path building failed: sun.security.provider.certpath.SunCertPat
 _NO_PATH += "unable to find valid certification path to requested target"
 _NOT_NOW = "PKIX path validation failed: java.security.cert.CertPathValidatorException: validity check failed"
 
+_CLOSED = "The connection was closed by the server"
+
 # What slixmpp has to say is said here, in other words.
 logging.getLogger("slixmpp").addHandler(logging.NullHandler())
 logging.getLogger("slixmpp").propagate = False
@@ -93,6 +95,7 @@ class Client(slixmpp.ClientXMPP):
         self.started: asyncio.Future[str | None] = loop.create_future()
         self.gone: asyncio.Future[str] = loop.create_future()
         self._error = ""
+        self._securing = False
         self.add_event_handler("session_start", lambda _: self._start(None))
         self.add_event_handler("failed_auth", lambda e: self._start(f"SASLError using SCRAM-SHA-1: {e['condition']}"))
         self.add_event_handler("connection_failed", lambda e: self._start(_refused(account, e)))
@@ -109,10 +112,20 @@ class Client(slixmpp.ClientXMPP):
         self._start(self._error)
 
     def _disconnected(self, _: object) -> None:
-        why = self._error or "The connection was closed by the server"
-        self._start(why)
+        why = self._error or _CLOSED
+        if not self._securing:
+            self._start(why)
         if not self.gone.done():
             self.gone.set_result(why)
+
+    async def start_tls(self) -> bool:
+        """slixmpp's; where it fails, the connection is lost first and the reason known after that."""
+        self._securing = True
+        secured = await super().start_tls()
+        self._securing = False
+        if not secured:
+            self._start(_CLOSED)
+        return secured
 
     def end(self) -> None:
         """Leave nothing of it, and no time to the server."""
