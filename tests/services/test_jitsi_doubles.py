@@ -127,9 +127,34 @@ def test_certificates_are_verified(meeting: Meeting, jicofo: Path, jvb: Path) ->
                 one.said("PKIX path building failed")
         with meeting.running(program, configuration, javax_net_ssl_trustStorePassword="wrong") as one:
             one.said("keystore password was incorrect")
-        client_of(configuration)["domain"] = "unknown.example"
-        with meeting.running(program, configuration) as one:
-            one.said("host-unknown")
+
+
+def test_whatever_is_wrong_with_prosody_is_said_until_it_is_mended(jicofo: Path) -> None:
+    with short_directory() as directory:
+        meeting = Meeting(directory)
+        try:
+            configuration = meeting.jicofo()
+            with meeting.running(jicofo, configuration) as one:
+                one.said("Joined the room.")
+                meeting.certify(["another.example"])
+                meeting.restart()
+                one.said("No subject alternative DNS name matching auth.meet.example found.")
+                meeting.lose_certificates()
+                meeting.restart()
+                one.said("SSLHandshakeException: Received fatal alert: handshake_failure")
+                meeting.certify(days=-1)
+                meeting.restart()
+                one.said("PKIX path validation failed: java.security.cert.CertPathValidatorException")
+                meeting.prosody.kill()
+                one.said("java.net.ConnectException: Connection refused")
+                meeting.certify()
+                meeting.restart()
+                one.said("Joined the room.", 2)
+            client_of(configuration)["domain"] = "unknown.example"
+            with meeting.running(jicofo, configuration) as one:
+                one.said("host-unknown")
+        finally:
+            meeting.end()
 
 
 def test_who_may_not_join_stays_outside(meeting: Meeting, jicofo: Path, jvb: Path) -> None:
@@ -341,7 +366,7 @@ def test_faults_that_do_not(meeting: Meeting, jicofo: Path, jvb: Path, of_bridge
 
 def test_a_program_is_told_its_file(jicofo: Path, jvb: Path) -> None:
     def status(program: Path, *words: str) -> int:
-        command = [program, *words]
+        command = [str(program), *words]
         return subprocess.run(command, env={"PATH": "/usr/bin:/bin"}, check=False, timeout=PATIENCE).returncode
 
     assert status(jicofo) == 2

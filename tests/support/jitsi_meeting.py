@@ -28,6 +28,7 @@ from support import PATIENCE
 
 DOMAIN = "meet.example"
 AUTH = f"auth.{DOMAIN}"
+HOSTS = (AUTH, DOMAIN, f"internal.{AUTH}", f"conference.{DOMAIN}")
 BREWERY = f"jvbbrewery@internal.{AUTH}"
 PASSWORDS = {"focus": "of focus", "jvb": 'of "jvb"', "stranger": "of nobody"}
 STORE_PASSWORD = "changeit"
@@ -127,17 +128,17 @@ class Meeting:
         for name in ("data", "certs"):
             (directory / name).mkdir()
         self.trust_store = directory / "trust.p12"
-        self.certify([AUTH, DOMAIN, f"internal.{AUTH}", f"conference.{DOMAIN}"])
+        self.certify()
         self.config = directory / "prosody.cfg.lua"
         self.config.write_text(_PROSODY.replace("@", str(directory), 3).replace("PORT", str(self.port)))
         for user, password in PASSWORDS.items():
             self.register(user, password)
         self.prosody = self._started()
 
-    def certify(self, names: list[str]) -> None:
-        """A new certificate for Prosody, which the trust store has."""
-        key, certificate = _certificate(names)
-        for host in names:
+    def certify(self, names: Sequence[str] = HOSTS, days: int = 10) -> None:
+        """A new certificate for Prosody, which the trust store has; for some names, and valid for some days."""
+        key, certificate = _certificate(names, days)
+        for host in HOSTS:
             (self.directory / "certs" / f"{host}.key").write_bytes(key)
             (self.directory / "certs" / f"{host}.crt").write_bytes(certificate)
         write_trust_store(self.trust_store, certificate)
@@ -147,9 +148,15 @@ class Meeting:
         """An account, or another password for it."""
         self._hand_over()
         subprocess.run(
-            ["/usr/bin/prosodyctl", "--config", self.config, "adduser", f"{user}@{AUTH}"], capture_output=True, text=True,
-            input=f"{password}\n{password}\n", check=True, env={"PATH": "/usr/bin:/bin"}, cwd="/", **AS_NOBODY,
+            ["/usr/bin/prosodyctl", "--config", self.config, "adduser", f"{user}@{AUTH}"],
+            input=f"{password}\n{password}\n", text=True, capture_output=True, check=True,
+            env={"PATH": "/usr/bin:/bin"}, cwd="/", **AS_NOBODY,
         )  # fmt: skip
+
+    def lose_certificates(self) -> None:
+        """As if nobody had ever made one."""
+        for file in (self.directory / "certs").iterdir():
+            file.unlink()
 
     def restart(self) -> None:
         """Another Prosody in its place: rooms and connections are gone."""
@@ -244,15 +251,15 @@ def write_trust_store(file: Path, certificate: bytes) -> None:
     file.write_bytes(pkcs12.serialize_java_truststore([entry], encryption))
 
 
-def _certificate(names: list[str]) -> tuple[bytes, bytes]:
+def _certificate(names: Sequence[str], days: int = 10) -> tuple[bytes, bytes]:
     """Key and self-signed certificate, PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=10))
+        .not_valid_before(now - datetime.timedelta(days=20))
+        .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(each) for each in names]), critical=False)
         .sign(key, hashes.SHA256())
     )

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 from slixmpp.exceptions import IqError, IqTimeout, PresenceError, XMPPError
 from slixmpp.xmlstream.handler import Callback
-from slixmpp.xmlstream.matcher import MatchXPath
+from slixmpp.xmlstream.matcher import MatchXPath, StanzaPath
 
 # Seconds for connecting and logging in, and for each answer (jicofo.xmpp.client.reply-timeout).
 PATIENCE = 15.0
@@ -91,6 +91,7 @@ class Client(slixmpp.ClientXMPP):
         self.ssl_context = trusting(account)
         for plugin in ("xep_0030", "xep_0045", "xep_0199"):
             self.register_plugin(plugin)
+        self.register_handler(Callback("double's errors", StanzaPath("presence@type=error"), self._refused_presence))
         loop = asyncio.get_running_loop()
         self.started: asyncio.Future[str | None] = loop.create_future()
         self.gone: asyncio.Future[str] = loop.create_future()
@@ -117,6 +118,10 @@ class Client(slixmpp.ClientXMPP):
             self._start(why)
         if not self.gone.done():
             self.gone.set_result(why)
+
+    def _refused_presence(self, presence: Any) -> None:
+        # slixmpp knows a refused join by an element that comes back with it; not every server returns it.
+        self.event(f"muc::{presence['from'].bare}::presence-error", presence)
 
     async def start_tls(self) -> bool:
         """slixmpp's; where it fails, the connection is lost first and the reason known after that."""
