@@ -41,9 +41,8 @@ def started(*names: str) -> str:
 async def supervised(services: tuple[Service, ...], directory: Path) -> AsyncIterator[Supervisor]:
     """A supervisor without herdd around it, for definitions that herd.toml cannot say."""
     configuration, disabled = Configuration(services), DisabledNames(directory / "disabled.json")
-    ledger = directory / "ledger"
     supervisor = Supervisor(
-        configuration, lambda: configuration, directory, directory, disabled, ledger, lambda lines: None
+        configuration, lambda: configuration, directory, directory, disabled, directory, lambda lines: None
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(supervisor.run)

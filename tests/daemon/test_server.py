@@ -166,7 +166,7 @@ async def test_a_reply_that_is_broken_off_does_not_garble_the_next(tmp_path: Pat
         nothing, disabled = Configuration(()), DisabledNames(tmp_path / "disabled.json")
         connection = Connection(
             stream,
-            Supervisor(nothing, lambda: nothing, tmp_path, tmp_path, disabled, tmp_path / "ledger", lambda lines: None),
+            Supervisor(nothing, lambda: nothing, tmp_path, tmp_path, disabled, tmp_path, lambda lines: None),
             Factbook(),
         )
         async with trio.open_nursery() as nursery:

@@ -25,6 +25,7 @@ from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity
 from herd.daemon.log import ServiceLog
 from herd.daemon.process import Process
+from herd.daemon.secrets import Secrets
 
 NOBODY = Identity("nobody", 65534, 65534, (), "/")
 _PIDS = itertools.count(1000)
@@ -113,6 +114,10 @@ class FakeSurroundings:
     def process(self) -> FakeProcess:
         """The last one that was spawned."""
         return self.processes[-1]
+
+    @property
+    def secrets(self) -> Secrets:
+        raise AssertionError("no service here has one")
 
     async def start_requirements(self, name: str) -> None:
         if self.requirement_error is not None:

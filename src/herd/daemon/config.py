@@ -84,15 +84,19 @@ def read(tables: dict[str, Any], surroundings: Surroundings, known: Mapping[str,
     """What parsed tables say. Raises ConfigurationError with everything that is wrong."""
     log, problems = _log(tables)
     services: list[Service] = []
-    for name, table in tables.items():
+    # Each once, though several of its tables may be there.
+    sections: list[Section] = []
+    for name in tables:
         if name == _LOG:
             continue
         if name not in known:
             names = sorted([*known, _LOG])
             remedy = did_you_mean(name, names) or f"the tables are: {', '.join(f'[{each}]' for each in names)}"
             problems.append(f"cannot read [{name}]: there is no such table; {remedy}")
-            continue
-        found, wrong = _section(known[name], table, surroundings)
+        elif known[name] not in sections:
+            sections.append(known[name])
+    for section in sections:
+        found, wrong = _section(section, tables, surroundings)
         services += found
         problems += wrong
     problems += _unfit_names(services)
@@ -110,14 +114,25 @@ def _log(tables: dict[str, Any]) -> tuple[LogPolicy, list[str]]:
         return LogPolicy(), error.problems
 
 
-def _section(section: Section, table: Any, surroundings: Surroundings) -> tuple[list[Service], list[str]]:
+def _section(
+    section: Section, tables: Mapping[str, Any], surroundings: Surroundings
+) -> tuple[list[Service], list[str]]:
     """The services of a section, with what is wrong in it; for a table that is wrong a stand-in of its name."""
+    if section.shape == "named":
+        return _named(section, tables[section.name], surroundings)
     if section.shape == "one":
-        try:
-            read = structure(section.configuration, table, f"[{section.name}]")
-            return list(section.build(read, surroundings)), []
-        except ConfigurationError as error:
-            return [_stand_in(section.name)], error.problems
+        mine, place = tables[section.name], f"[{section.name}]"
+        names = [section.name]
+    else:
+        names = [each for each in (_kebab(field.name) for field in attrs.fields(section.configuration)) if each in tables]
+        mine, place = {name: tables[name] for name in names}, ""
+    try:
+        return list(section.build(structure(section.configuration, mine, place), surroundings)), []
+    except ConfigurationError as error:
+        return [_stand_in(name) for name in names], error.problems
+
+
+def _named(section: Section, table: Any, surroundings: Surroundings) -> tuple[list[Service], list[str]]:
     if not isinstance(table, dict) or not all(isinstance(each, dict) for each in table.values()):
         return [], [f"cannot read [{section.name}]: it is written as [{section.name}.NAME]"]
     named: dict[str, Any] = {}
@@ -156,9 +171,16 @@ def structure(kind: type[Any], table: Any, place: str) -> Any:
 
 
 def _located(line: str, place: str) -> str:
-    """cattrs puts the place last, ` @ .account[0].allowed_contacts[1]`; a reader wants it first, as it is written."""
+    """cattrs puts the place last, ` @ .account[0].allowed_contacts[1]`; a reader wants it first, as it is written.
+
+    Without a place, the first word is the name of a table.
+    """
     text, _, where = line.rpartition(" @ ")
     key = where.lstrip(".").replace("_", "-")
+    if not place:
+        table, dot, key = key.partition(".")
+        name, bracket, number = table.partition("[")
+        place = f"[[{name}]] {int(number[:-1]) + 1}" if bracket else f"[{name}]"
     return f"cannot read {place}{f' {key}' if key else ''}: {text}"
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from signal import Signals
 from typing import Literal, TypeVar
 
 import trio
@@ -44,7 +45,7 @@ class ServiceHost:
         process: Callable[[], Process | None],
         ledger: Callable[[], Ledger],
         noted: Callable[[], None],
-        secrets: Secrets,
+        secrets: Callable[[], Secrets],
     ) -> None:
         self._name = service.name
         self._program = service.program
@@ -115,11 +116,11 @@ class ServiceHost:
 
     async def secret(self, name: str) -> str:
         """The text of that name."""
-        return await self._secrets.get(name)
+        return await self._secrets().get(name)
 
     async def renew_secret(self, name: str) -> str:
         """Another in its place."""
-        return await self._secrets.renew(name)
+        return await self._secrets().renew(name)
 
     def connected(self, address: str, port: int) -> AbstractAsyncContextManager[Stream]:
         """A connection from entry to exit."""
@@ -160,7 +161,7 @@ class ServiceHost:
     def signal(self, number: int) -> None:
         """Signal the main process."""
         if (process := self._process()) is not None:
-            process.signal_main(number)
+            process.signal_main(Signals(number))
 
     async def read_file(self, path: Path, limit: int) -> bytes:
         """A file's bytes, read in a thread."""

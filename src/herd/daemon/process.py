@@ -111,6 +111,10 @@ class Process:
             if pid not in group:
                 _send(descriptor, number)
 
+    def signal_main(self, number: Signals) -> None:
+        """Send a signal to the main process alone, if it is still there."""
+        _send(self._pidfd, number)
+
     def _signal_group(self, number: Signals) -> set[int]:
         """Signal the main process and its group in one go; return which other members that reached."""
         if not self._is_child:

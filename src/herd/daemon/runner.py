@@ -54,7 +54,7 @@ class Runner:
             lambda: self.process,
             lambda: means.ledger(name),
             lambda: means.advanced(name),
-            means.secrets,
+            lambda: means.secrets,
         )
         # The present process.
         self.attendance: Attendance | None = None
