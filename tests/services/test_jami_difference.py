@@ -12,7 +12,7 @@ from herd_services.jami.archive import inspect
 from herd_services.jami.configuration import AccountConfiguration
 from herd_services.jami.difference import differences
 from herd_services.jami.judgement import Standing
-from herd_services.jami.password import first_line
+from herd_services.password import first_line
 
 _A, _B, _C = "a" * 40, "b" * 40, "c" * 40
 _PLAIN = {

@@ -208,4 +208,11 @@ def secret_account(archive: Archive, password_file: Path, **keys: Any) -> dict[s
 def bare_host() -> ServiceHost:
     """A host with neither a process nor a ledger, for what needs only a bus."""
     service = Service(("jami",), Program(("/bin/true",)))
-    return ServiceHost(service, print, lambda: None, lambda: pytest.fail("no ledger here"), lambda: None, lambda: pytest.fail("no secret here"))
+    return ServiceHost(
+        service,
+        print,
+        lambda: None,
+        lambda: pytest.fail("no ledger here"),
+        lambda: None,
+        lambda: pytest.fail("no secret here"),
+    )

@@ -16,7 +16,7 @@ from herd_services.jami import calls
 from herd_services.jami.accounts import Account, find
 from herd_services.jami.archive import MAX_ARCHIVE, BadArchive, inspect, is_encrypted
 from herd_services.jami.calls import Jami
-from herd_services.jami.password import MAX_FILE, first_line
+from herd_services.password import MAX_FILE, first_line
 
 # Of what the ledger remembers: before a fingerprint, that its keys are in a file somewhere.
 _EXPORTED = "exported:"

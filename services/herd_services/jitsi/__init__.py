@@ -1,1 +1,5 @@
-"""Jitsi Meet's services: Prosody, Jicofo and the bridges, from `[jitsi]`."""
+"""Jitsi Meet: Prosody, Jicofo and the bridges, from one domain name."""
+
+from herd_services.jitsi.service import SECTION
+
+__all__ = ["SECTION"]

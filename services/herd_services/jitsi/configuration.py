@@ -1,7 +1,7 @@
 """The keys of `[jitsi]`, `[prosody]`, `[jicofo]` and `[[jvb]]`.
 
-`[jitsi] domain` is enough for all three services; the tables of their own change what one of them is given. Names of the
-keys: the programs' own, shortened (Prosody's manual; reference.conf of jicofo and of jitsi-videobridge).
+`[jitsi] domain` is enough for all three services; the tables of their own change what one of them is given. Names of
+the keys: the programs' own, shortened (Prosody's manual; reference.conf of jicofo and of jitsi-videobridge).
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 from xml.sax.saxutils import quoteattr
 
@@ -21,7 +22,7 @@ _TLS = "{urn:ietf:params:xml:ns:xmpp-tls}"
 _SASL = "{urn:ietf:params:xml:ns:xmpp-sasl}"
 _STANZAS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
 _DISCO_INFO = "http://jabber.org/protocol/disco#info"
-_DISCO_ITEMS = "http://jabber.org/protocol/disco#items"
+_MUC_ADMIN = "http://jabber.org/protocol/muc#admin"
 MUC = "http://jabber.org/protocol/muc"
 # Bytes between two elements of a stream.
 _MAX_ELEMENT = 256 * 1024
@@ -45,12 +46,16 @@ class Server:
     trusted: str = field(repr=False)
 
 
+# Its type in typeshed cannot be said of the class itself.
+_Parser: Any = XMLPullParser
+
+
 class Session:
     """A stream, logged in once `logged_in` has entered."""
 
     def __init__(self, stream: Stream, server: Server) -> None:
         self._stream, self._server = stream, server
-        self._parser = XMLPullParser(("start", "end"))
+        self._parser: Any = _Parser(("start", "end"))
         self._depth = 0
         self._asked = 0
 
@@ -81,15 +86,17 @@ class Session:
         return frozenset(each.get("var", "") for each in answer.iter(f"{{{_DISCO_INFO}}}feature"))
 
     async def occupants(self, room: str) -> frozenset[str]:
-        """The nicknames of who is in a room (XEP-0045 6.4). Raises Refused; one that is not there has nobody in it."""
+        """The nicknames of the moderators in a room (XEP-0045 9.8), for its owner; nobody is in one that is not there.
+
+        Prosody answers the question of XEP-0045 6.4, who is there, with an empty list.
+        """
         try:
-            answer = await self._ask("get", room, f"<query xmlns='{_DISCO_ITEMS}'/>")
+            answer = await self._ask("get", room, f"<query xmlns='{_MUC_ADMIN}'><item role='moderator'/></query>")
         except Refused as error:
             if error.condition == "item-not-found":
                 return frozenset()
             raise
-        items = answer.iter(f"{{{_DISCO_ITEMS}}}item")
-        return frozenset(each.get("jid", "").partition("/")[2] for each in items)
+        return frozenset(each.get("nick", "") for each in answer.iter(f"{{{_MUC_ADMIN}}}item"))
 
     async def close(self) -> None:
         """Say good-bye."""
@@ -111,7 +118,7 @@ class Session:
 
     async def _open(self) -> Element:
         """Begin a stream, the first one or one anew; the server's features."""
-        self._parser, self._depth = XMLPullParser(("start", "end")), 0
+        self._parser, self._depth = _Parser(("start", "end")), 0
         await self._send(
             f"<?xml version='1.0'?><stream:stream to={quoteattr(self._server.domain)} version='1.0'"
             " xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
@@ -124,6 +131,8 @@ class Session:
     async def _next(self) -> Element:
         """The next child of the stream, whole. Raises Refused for a stream error."""
         taken = 0
+        event: str
+        element: Element
         while True:
             for event, element in self._parser.read_events():
                 self._depth += 1 if event == "start" else -1

@@ -196,6 +196,10 @@ class Host(Protocol):
         """Tells, from entry to exit, when one of the files may have changed. Raises OSError."""
         ...
 
+    async def is_executable(self, path: Path) -> bool:
+        """Whether there is a program."""
+        ...
+
     async def taker(self, host: str, port: int, style: Literal["stream", "datagram"] = "stream") -> str | None:
         """Who takes what comes for that address, none of the service's own, as the subject of a sentence."""
         ...
@@ -406,7 +410,7 @@ class Service:
     documentation: str = "[No description]."
     requirement: tuple[str, ...] = ()
     preparation: tuple[Preparation, ...] = ()
-    # What has to be so before anything is started for it, its requirements included. Raises HerdError, says what is not.
+    # What has to be so before anything is started for it, its requirements included. Raises HerdError: what is not.
     preflight: Callable[[Host], Awaitable[None]] | None = None
     # What else is done before the program is executed.
     before: Callable[[Host], Awaitable[None]] | None = None

@@ -124,7 +124,9 @@ def _section(
         mine, place = tables[section.name], f"[{section.name}]"
         names = [section.name]
     else:
-        names = [each for each in (_kebab(field.name) for field in attrs.fields(section.configuration)) if each in tables]
+        names = [
+            each for each in (_kebab(field.name) for field in attrs.fields(section.configuration)) if each in tables
+        ]
         mine, place = {name: tables[name] for name in names}, ""
     try:
         return list(section.build(structure(section.configuration, mine, place), surroundings)), []
@@ -178,7 +180,7 @@ def _located(line: str, place: str) -> str:
     text, _, where = line.rpartition(" @ ")
     key = where.lstrip(".").replace("_", "-")
     if not place:
-        table, dot, key = key.partition(".")
+        table, _, key = key.partition(".")
         name, bracket, number = table.partition("[")
         place = f"[[{name}]] {int(number[:-1]) + 1}" if bracket else f"[{name}]"
     return f"cannot read {place}{f' {key}' if key else ''}: {text}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -145,6 +146,10 @@ class ServiceHost:
     def watching(self, paths: Sequence[Path]) -> AbstractAsyncContextManager[AsyncIterator[None]]:
         """Tells when one of the files may have changed."""
         return watching(paths)
+
+    async def is_executable(self, path: Path) -> bool:
+        """Whether there is a program."""
+        return await trio.to_thread.run_sync(lambda: path.is_file() and os.access(path, os.X_OK))
 
     async def taker(self, host: str, port: int, style: Style = "stream") -> str | None:
         """Who takes what comes for an address, and is not the service."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 from urllib.parse import SplitResult, quote, urlsplit
 
 import h11
@@ -68,13 +69,13 @@ class _Exchange:
                 raise ValueError(f"its answer has more than {limit} bytes")
         return content
 
-    async def _next(self) -> h11.Event | type[h11.PAUSED]:
+    async def _next(self) -> Any:
         while True:
             try:
                 event = self._protocol.next_event()
                 if event is not h11.NEED_DATA:
                     return event
-                self._protocol.receive_data(await self._stream.receive_some(_BLOCK))
+                self._protocol.receive_data(bytes(await self._stream.receive_some(_BLOCK)))
             except h11.RemoteProtocolError as error:
                 raise ValueError("its answer is not HTTP") from error
 

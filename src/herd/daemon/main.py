@@ -117,9 +117,7 @@ async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str]
         os.setgroups([])
     become_subreaper()
     disabled = DisabledNames(paths.state_dir / "disabled.json")
-    supervisor = Supervisor(
-        configuration, read, paths.log_dir, paths.processes_dir, disabled, paths.state_dir, _show
-    )
+    supervisor = Supervisor(configuration, read, paths.log_dir, paths.processes_dir, disabled, paths.state_dir, _show)
     # Before anything starts: a signal from here on stops what there is.
     with (
         sole_daemon(paths.socket),

@@ -1,4 +1,4 @@
-"""Passwords of archives: the first line of a file, which nobody else should be able to read."""
+"""Passwords in files: the first line, which nobody else should be able to read."""
 
 from __future__ import annotations
 

@@ -1,0 +1,42 @@
+"""When a program of the Jitsi project serves: it answers by HTTP, and is seen in the room where all of them meet.
+
+Both, for each of the two is there without the other: a bridge whose HTTP port is another's is in the room all the same,
+and one whose room was closed to it answers for ever.
+"""
+
+from __future__ import annotations
+
+from herd.core.errors import HerdError
+from herd.core.service import Host
+from herd_services.jitsi.meeting import Prosody
+
+# A Java that starts on a small machine. Seconds.
+_STARTING = 80.0
+
+
+async def await_presence(host: Host, prosody: Prosody, account: str, nickname: str, port: int) -> None:
+    """Return once it serves. Raises HerdError: why it does not."""
+
+    async def unready() -> str | None:
+        return await _unanswered(host, port) or await prosody.unwelcome(host, account, nickname)
+
+    if reason := await host.until(unready, _STARTING):
+        raise HerdError(f"it is not ready: {reason}")
+
+
+async def check_presence(host: Host, prosody: Prosody, account: str, nickname: str, port: int) -> None:
+    """Return if it serves. Raises HerdError: why it does not."""
+    if reason := await _unanswered(host, port) or await prosody.unwelcome(host, account, nickname):
+        raise HerdError(reason)
+
+
+async def _unanswered(host: Host, port: int) -> str | None:
+    """Why its HTTP interface does not answer, as the end of a sentence."""
+    if not await host.listens("127.0.0.1", port):
+        taker = await host.taker("127.0.0.1", port)
+        return f"{taker or 'nothing'} listens on 127.0.0.1 port {port}, none of its own"
+    try:
+        answer = await host.fetch(f"http://127.0.0.1:{port}/about/version")
+    except (OSError, ValueError) as error:
+        return f"port {port} does not answer: {error}"
+    return None if answer.status == 200 else f"port {port} answers {answer.status} to /about/version"

@@ -1,0 +1,200 @@
+"""The service `prosody`: the XMPP server that Jicofo, the bridges and the browsers meet on.
+
+It runs once focus and jvb can log in and the rooms are there: a Prosody without its port, its hosts or its modules
+looks alive and serves nobody.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from signal import SIGHUP
+
+from attrs import frozen
+
+from herd.core.errors import HerdError
+from herd.core.service import Health, Host, MakeDirectory, Note, Program, Service, Surroundings
+from herd_services.jitsi.accounts import file_of, matches, record
+from herd_services.jitsi.certifying import Certificates
+from herd_services.jitsi.configuration import JitsiConfiguration, ProsodyConfiguration
+from herd_services.jitsi.deployment import BRIDGE, FOCUS, Deployment
+from herd_services.jitsi.meeting import Prosody
+from herd_services.jitsi.preflight import check_port, check_program
+from herd_services.jitsi.prosody_actions import prosody_actions
+from herd_services.jitsi.prosody_file import Places, prosody_configuration
+from herd_services.jitsi.xmpp import MUC
+
+_MAX_RECORD = 64 * 1024
+_LOADING = 30.0
+_SOON = timedelta(days=14)
+
+
+def address_of(read: ProsodyConfiguration) -> str:
+    """By which it is reached from its own host."""
+    own = ("127.0.0.1", "*", "0.0.0.0")
+    return "127.0.0.1" if any(each in own for each in read.interfaces) else read.interfaces[0]
+
+
+@frozen
+class Definition:
+    """All that there is to know of the service."""
+
+    deployment: Deployment
+    read: ProsodyConfiguration
+    places: Places
+    file: Path
+    certificates: Certificates
+
+    @property
+    def server(self) -> Prosody:
+        """How it is reached."""
+        return Prosody(
+            self.deployment, address_of(self.read), self.read.port, self.certificates.certificate, is_guarded=True
+        )
+
+
+@frozen
+class _Preflight:
+    it: Definition
+
+    async def __call__(self, host: Host) -> None:
+        read = self.it.read
+        await check_program(host, read.program, "prosody", "install the package prosody")
+        for each in read.interfaces:
+            await check_port(host, "prosody", "*" if each == "*" else each, read.port, "port")
+        await check_port(host, "prosody", "127.0.0.1", read.http_port, "http-port")
+        await self.it.certificates.check(host)
+
+
+@frozen
+class Accounts:
+    """The services' accounts have the passwords that herdd keeps; those that have are left alone."""
+
+    server: Prosody
+    data: Path
+
+    async def __call__(self, host: Host) -> None:
+        for name in (FOCUS, BRIDGE):
+            await self._keep(host, name)
+
+    async def _keep(self, host: Host, name: str) -> None:
+        password = await self.server.password(host, name)
+        file = self.data / file_of(self.server.deployment.account(name))
+        try:
+            present = await host.read_guarded(file, _MAX_RECORD)
+        except OSError:
+            present = b""
+        if not await host.in_thread(lambda: matches(present, password)):
+            made = await host.in_thread(lambda: record(password, secrets.token_hex(16)))
+            await host.write_file(file, made, 0o600)
+
+
+@frozen
+class _Before:
+    """Certificates, accounts and the file, as they have to be before it reads them."""
+
+    it: Definition
+
+    async def __call__(self, host: Host) -> None:
+        it = self.it
+        await it.certificates.provide(host)
+        await Accounts(it.server, it.places.data)(host)
+        content = prosody_configuration(it.deployment, it.read, it.places)
+        await host.write_file(it.file, content.encode(), 0o600)
+
+
+@frozen
+class _SetUp:
+    """It serves whoever it is for."""
+
+    it: Definition
+
+    async def __call__(self, host: Host) -> None:
+        rooms = dict.fromkeys((self.it.deployment.internal_muc, self.it.deployment.conference_muc), MUC)
+
+        async def refuses() -> str | None:
+            for name in (FOCUS, BRIDGE):
+                if reason := await self.it.server.refuses(host, name, rooms):
+                    return reason
+            return None
+
+        if reason := await host.until(refuses, _LOADING):
+            raise HerdError(f"it does not serve: {reason}; see: herd log prosody")
+
+
+@frozen
+class _Well:
+    """It listens, and a bridge could log in."""
+
+    it: Definition
+
+    async def __call__(self, host: Host) -> None:
+        server = self.it.server
+        if not await host.listens(server.address, server.port):
+            raise HerdError(f"it does not listen on {server.address} port {server.port}")
+        if reason := await server.refuses(host, BRIDGE, {self.it.deployment.internal_muc: MUC}):
+            raise HerdError(f"it does not serve: {reason}")
+
+
+@frozen
+class _Company:
+    """Whoever renews the certificate need not know of Prosody."""
+
+    it: Definition
+
+    async def __call__(self, host: Host) -> None:
+        async with host.watching(self.it.certificates.sources) as changes:
+            await _tell_expiry(host, self.it.certificates)
+            async for _ in changes:
+                try:
+                    if await self.it.certificates.provide(host):
+                        host.signal(SIGHUP)
+                        host.say("prosody: its certificate was renewed.")
+                        await _tell_expiry(host, self.it.certificates)
+                except HerdError as error:
+                    # What is served goes on; whoever writes two files writes one after the other.
+                    host.say(f"prosody: {error.message}")
+
+
+async def _tell_expiry(host: Host, certificates: Certificates) -> None:
+    moment = await certificates.expires(host)
+    left = moment.timestamp() - host.now()
+    word = "expires soon, on" if left < _SOON.total_seconds() else "is good until"
+    text = f"Its certificate {word} {moment:%Y-%m-%d}."
+    host.publish("certificate", [Note("certificate.expires", moment.isoformat(), text)])
+
+
+def prosody(
+    deployment: Deployment, jitsi: JitsiConfiguration, read: ProsodyConfiguration, surroundings: Surroundings
+) -> tuple[Service, Definition]:
+    """The service, and what others need to know of it."""
+    run, state = surroundings.services_dir / "prosody", surroundings.state_dir / "prosody"
+    places = Places(state / "data", state / "certificates", run / "socket", run / "pid")
+    given = None if jitsi.certificate is None or jitsi.key is None else (jitsi.certificate, jitsi.key)
+    certificates = Certificates(places.certificates, deployment.hosts, given)
+    it = Definition(deployment, read, places, run / "prosody.cfg.lua", certificates)
+    accounts = [places.data / file_of(deployment.account(name)).parent for name in (FOCUS, BRIDGE)]
+    directories = dict.fromkeys((run, places.certificates, places.data, accounts[0].parent, *accounts))
+    service = Service(
+        provision=("prosody",),
+        documentation="Prosody: the XMPP server on which Jitsi Meet's parts meet.",
+        program=Program(
+            command=(str(read.program), "--config", str(it.file), "-F"),
+            user=read.user if surroundings.is_root else None,
+            group=read.group if surroundings.is_root else None,
+            directory=state,
+            environment={"HOME": str(state), "LANG": "C.UTF-8"},
+            package="prosody",
+        ),
+        preparation=(MakeDirectory(state), *(MakeDirectory(each) for each in directories)),
+        preflight=_Preflight(it),
+        before=_Before(it),
+        setup=_SetUp(it),
+        companion=_Company(it),
+        health=Health(_Well(it)),
+        grace_period=10.0,
+        auto_start=jitsi.auto_start,
+        actions=prosody_actions(it.server, certificates, Accounts(it.server, places.data)),
+    )
+    return service, it

@@ -1,0 +1,111 @@
+"""The services of `[jitsi]`, `[prosody]`, `[jicofo]` and `[[jvb]]`, in the order in which they require each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from herd.core.errors import ConfigurationError
+from herd.core.service import Section, Service, Surroundings
+from herd_services.jitsi.configuration import (
+    JicofoConfiguration,
+    JvbConfiguration,
+    ProsodyConfiguration,
+    Tables,
+)
+from herd_services.jitsi.deployment import Deployment
+from herd_services.jitsi.jicofo import heap, jicofo
+from herd_services.jitsi.jvb import Definition, jvb
+from herd_services.jitsi.jvb_file import Bridge
+from herd_services.jitsi.meeting import Prosody
+from herd_services.jitsi.prosody import prosody
+
+_FIRST_UDP, _FIRST_HTTP = 10000, 8080
+
+
+def build(read: Tables, surroundings: Surroundings) -> tuple[Service, ...]:
+    """With `[jitsi]` all of them; without it, bridges whose Prosody is on another host. Raises ConfigurationError."""
+    if problems := list(_problems(read, surroundings)):
+        raise ConfigurationError(problems)
+    bridges = read.jvb or (JvbConfiguration(),)
+    if read.jitsi is None:
+        return tuple(_bridges(bridges, surroundings, None, auto_start=True))
+    deployment = Deployment(read.jitsi.domain, read.jitsi.brewery)
+    first, it = prosody(deployment, read.jitsi, read.prosody or ProsodyConfiguration(), surroundings)
+    second = jicofo(read.jitsi, read.jicofo or JicofoConfiguration(), it.server, surroundings)
+    return first, second, *_bridges(bridges, surroundings, it.server, auto_start=read.jitsi.auto_start)
+
+
+def _bridges(
+    read: Sequence[JvbConfiguration], surroundings: Surroundings, prosody: Prosody | None, *, auto_start: bool
+) -> Iterator[Service]:
+    for bridge, each in zip(_each(read, surroundings), read, strict=True):
+        name = "jvb" if len(read) == 1 else f"jvb-{bridge.nickname}"
+        it = Definition(name, each, bridge, prosody or _remote(each))
+        yield jvb(it, surroundings, is_alone=prosody is None, auto_start=auto_start and each.auto_start)
+
+
+def _each(read: Sequence[JvbConfiguration], surroundings: Surroundings) -> list[Bridge]:
+    """What they differ in, where nothing is said of it."""
+    return [
+        Bridge(
+            each.nickname or f"{surroundings.host_name}-{number + 1}",
+            each.udp_port or _FIRST_UDP + number,
+            each.http_port or _FIRST_HTTP + number,
+        )
+        for number, each in enumerate(read)
+    ]
+
+
+def _remote(read: JvbConfiguration) -> Prosody:
+    assert read.domain is not None
+    assert read.address is not None
+    assert read.certificate is not None
+    deployment = Deployment(read.domain, read.room)
+    return Prosody(deployment, read.address, read.port, read.certificate, False, read.password_file)
+
+
+def _problems(read: Tables, surroundings: Surroundings) -> Iterator[str]:
+    if read.jitsi is None:
+        yield from _without_domain(read)
+    elif (read.jitsi.certificate is None) is not (read.jitsi.key is None):
+        yield "cannot read [jitsi]: certificate and key belong together; give both or neither"
+    yield from _doubles(_each(read.jvb or (), surroundings))
+    yield from _too_much(read, surroundings)
+
+
+def _without_domain(read: Tables) -> Iterator[str]:
+    for name, table in (("prosody", read.prosody), ("jicofo", read.jicofo)):
+        if table is not None:
+            yield f'cannot read [{name}]: it belongs to [jitsi]; add that: domain = "meet.example.org"'
+    for number, each in enumerate(read.jvb or (), 1):
+        missing = [key for key in ("address", "domain", "password_file", "certificate") if getattr(each, key) is None]
+        if missing:
+            words = ", ".join(key.replace("_", "-") for key in missing)
+            yield f"cannot read [[jvb]] {number}: without [jitsi] its Prosody is elsewhere; add {words}, or [jitsi]"
+
+
+def _doubles(bridges: Sequence[Bridge]) -> Iterator[str]:
+    kinds = {
+        "nickname": Counter(each.nickname for each in bridges),
+        "udp-port": Counter(str(each.udp_port) for each in bridges),
+        "http-port": Counter(str(each.http_port) for each in bridges),
+    }
+    for key, counts in kinds.items():
+        for value, number in counts.items():
+            if number > 1:
+                yield f"cannot read [[jvb]]: {number} of them have the {key} {value}; give each its own"
+
+
+def _too_much(read: Tables, surroundings: Surroundings) -> Iterator[str]:
+    heaps = {"[jicofo]": read.jicofo.memory if read.jicofo else None}
+    heaps |= {f"[[jvb]] {number}": each.memory for number, each in enumerate(read.jvb or (), 1)}
+    for place, wanted in heaps.items():
+        if heap(wanted, surroundings) > surroundings.memory:
+            yield (
+                f"cannot read {place} memory: a heap of {wanted} MiB is more than this machine has, "
+                f"{surroundings.memory} MiB; choose less, or leave it out"
+            )
+
+
+SECTION = Section("jitsi", Tables, build, shape="several")
