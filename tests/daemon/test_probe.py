@@ -212,7 +212,7 @@ async def test_an_answer_is_heard_out() -> None:
 
     async def serve(stream: trio.SocketStream) -> None:
         await stream.receive_some()
-        await stream.send_all(b"HTTP/1.1 200 OK\r\n")
+        await stream.send_all(b"HTTP/1.1 200 OK\r\n\r\n")
         for _ in range(3):
             await stream.send_all(b"x" * 1000)
         await stream.send_eof()

@@ -143,7 +143,7 @@ def test_a_bridge_that_stays_outside_is_restarted_by_itself(programs: tuple[Path
     with running(it) as daemon:
         pids = {name: daemon.status(name)["mainPid"] for name in ("prosody", "jicofo", "jvb")}
         port = it.jvb[0]["http-port"]
-        assert fetch(port, "/colibri/muc-client/remove", content={"id": "shard"})[0] == 200
+        assert fetch(port, "/colibri/muc-client/remove", "POST", {"id": "shard"})[0] == 200
         _until_another(daemon, "jvb", pids["jvb"])
         assert occupants(daemon) == {"focus", "b1"}
         assert daemon.status("jicofo")["mainPid"] == pids["jicofo"]
