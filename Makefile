@@ -36,7 +36,7 @@ bench: setup-test ## Measure herdd
 	@$(python) tools/bench_bans.py
 	@$(python) tools/bench_peers.py
 
-soak: setup-test ## Kill herdd, jamid and the bus 200 times, and see that what was told lasts (half an hour)
+soak: setup-test ## Kill herdd, jamid and the bus 200 times, and see that what was told lasts (some ten minutes)
 	@HERD_SOAK=200 $(python) -m pytest -o faulthandler_timeout=0 tests/services/test_jami_soak.py
 
 clean: ## Remove everything that was made here

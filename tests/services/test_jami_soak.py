@@ -139,7 +139,8 @@ def test_what_was_told_is_in_force_whatever_is_killed(archives: dict[str, Archiv
                 daemon.end(signal.SIGKILL)
             with _living(config, directory) as daemon:
                 people = _people(daemon, accounts)
-                assert people in client.possible, f"after kill {number}, of {victims}, seed {seed}"
+                wrong = [dict(people.items() - each.items()) for each in client.possible]
+                assert {} in wrong, f"after kill {number}, of {victims}, seed {seed}, wrong is one of {wrong}"
                 done += client.done
                 daemon.end(signal.SIGKILL)
         with herdd(config, directory=directory) as daemon:

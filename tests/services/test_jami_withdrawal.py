@@ -13,6 +13,7 @@ import pytest
 from doubles import DeafBus
 from herd.core.arguments import Arguments
 from herd.core.errors import HerdError
+from herd.core.ledger import Kind
 from herd.core.service import Invocation, Program, Service
 from herd.daemon.access import Peer
 from herd.daemon.caller import PeerCaller
@@ -20,6 +21,7 @@ from herd.daemon.host import ServiceHost
 from herd.daemon.ledger import Book
 from herd_services.jami.banning import ban_contact, unban_contact
 from herd_services.jami.moderation import add_contact, add_moderator, remove_contact, remove_moderator
+from herd_services.jami.upholding import Upholder
 from jami import FRIEND, STRANGER
 
 _THIRD = "f" * 40
@@ -30,6 +32,7 @@ _USUAL = {
     "getContacts": [{"id": FRIEND}, {"id": _THIRD, "banned": "true"}],
     "getDefaultModerators": [FRIEND, "a" * 40],
     "isAllModerators": False,
+    "getCallList": [],
 }
 
 
@@ -64,6 +67,43 @@ async def test_what_jamid_does_not_take_is_withdrawn(
     assert history
     assert all(entry.withdrawn for entry in history)
     assert await book.of("jami").counting() == []
+
+
+@pytest.mark.parametrize(
+    ("handler", "words", "member", "opposite"),
+    [
+        # It moderated, and would not any more.
+        (ban_contact, (FRIEND,), "removeContact", [(Kind.BAN, False), (Kind.MODERATOR, True)]),
+        (unban_contact, (_THIRD,), "removeContact", [(Kind.BAN, True)]),
+        (add_moderator, ("b" * 40, STRANGER), "setDefaultModerator", [(Kind.MODERATOR, False)]),
+        (remove_contact, (FRIEND, STRANGER), "removeContact", [(Kind.CONTACT, True)]),
+    ],
+)
+async def test_what_jamid_may_have_kept_before_it_went_is_decided_the_other_way(
+    tmp_path: Path, handler: Any, words: tuple[str, ...], member: str, opposite: list[tuple[Kind, bool]]
+) -> None:
+    book, bus = Book(tmp_path / "ledger"), DeafBus(_USUAL, breaks_at=member)
+    call = Invocation(Arguments(words), PeerCaller(Peer(1, 0, 0), "root"))
+    with pytest.raises(HerdError, match="the bus is gone"):
+        await handler(_host(book, bus), call)
+    counting = [entry.change for entry in await book.of("jami").counting()]
+    assert [(each.kind, each.holds) for each in counting] == opposite
+    assert {(each.author, each.reason) for each in counting} == {("herdd", "it did not take")}
+
+
+async def test_that_anyone_moderated_is_remembered_where_that_may_be_closed(tmp_path: Path) -> None:
+    book, bus = Book(tmp_path / "ledger"), DeafBus({**_USUAL, "isAllModerators": True}, breaks_at="setAllModerators")
+    call = Invocation(Arguments(("b" * 40, STRANGER)), PeerCaller(Peer(1, 0, 0), "root"))
+    with pytest.raises(HerdError, match="the bus is gone"):
+        await add_moderator(_host(book, bus), call)
+    ledger = book.of("jami")
+    assert await ledger.counting() == []
+    assert list(await ledger.recall()) == [f"anyone-moderates:{STRANGER}"]
+    # jamid is back, and has closed it.
+    bus = DeafBus(_USUAL)
+    await Upholder(()).uphold(_host(book, bus))
+    assert "setAllModerators" in bus.asked
+    assert await ledger.recall() == {}
 
 
 async def test_without_a_ledger_nothing_is_changed(tmp_path: Path) -> None:

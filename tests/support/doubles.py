@@ -168,16 +168,23 @@ class FakeSurroundings:
 
 
 class DeafBus:
-    """A bus whose other end answers always the same, member by member, and does nothing that it is asked."""
+    """A bus whose other end answers always the same, member by member, and does nothing that it is asked.
 
-    def __init__(self, answers: Mapping[str, Any]) -> None:
+    `breaks_at`: the member with which it is gone, and answers nothing from then on.
+    """
+
+    def __init__(self, answers: Mapping[str, Any], breaks_at: str = "") -> None:
         self.answers = answers
+        self.breaks_at = breaks_at
         self.asked: list[str] = []
         self.gone = False
 
     async def call(self, call: BusCall, timeout: float = 60.0) -> tuple[Any, ...]:
         await trio.lowlevel.checkpoint()
         self.asked.append(call.member)
+        self.gone = self.gone or call.member == self.breaks_at
+        if self.gone:
+            raise HerdError(f"cannot call {call.member}: the bus is gone")
         return (self.answers[call.member],) if call.member in self.answers else ()
 
     @asynccontextmanager

@@ -15,20 +15,29 @@ from herd_services.jami.judgement import Standing
 
 async def follow(host: Host, account: Account, before: Standing, now: Standing) -> tuple[str, ...]:
     """Have what runs as it is `now`. What was decided holds whatever becomes of that; what does not follow is told."""
+    problems = []
+    try:
+        # One after the other, for whoever was hung up moderates nothing.
+        for task in await _tasks(host, account, before, now):
+            try:
+                await task()
+            except HerdError as error:
+                problems.append(error.message)
+    except HerdError as error:
+        problems.append(error.message)
+    return tuple(problems)
+
+
+async def _tasks(
+    host: Host, account: Account, before: Standing, now: Standing
+) -> list[Callable[[], Awaitable[object]]]:
     tasks: list[Callable[[], Awaitable[object]]] = []
     if now.banned:
         gone = now.banned & await callers(host, account)
         tasks += [partial(hang_up_contact, host, account, each) for each in sorted(gone)]
     for each in sorted(await _affected(host, account, before, now)):
         tasks.append(partial(set_live_moderator, host, account, each, each in now.moderators))
-    problems = []
-    # One after the other, for whoever was hung up moderates nothing.
-    for task in tasks:
-        try:
-            await task()
-        except HerdError as error:
-            problems.append(error.message)
-    return tuple(problems)
+    return tasks
 
 
 async def follow_all(host: Host, steps: Sequence[Step]) -> tuple[str, ...]:

@@ -61,13 +61,17 @@ class Judgement:
         banned = (present.banned - (allowed or frozenset()) - self.bans.ended) | self.bans.holds
         contacts = present.contacts if allowed is None else allowed
         moderators = present.moderators if named is None else named
-        is_silent = named is None and not self.moderators.holds and not self.moderators.ended
         return Standing(
             contacts=((contacts | self.contacts.holds) - self.contacts.ended) - banned,
             banned=banned,
             moderators=((moderators | self.moderators.holds) - self.moderators.ended) - banned,
-            anyone_moderates=present.anyone_moderates and is_silent,
+            anyone_moderates=present.anyone_moderates and not self.names_moderators,
         )
+
+    @property
+    def names_moderators(self) -> bool:
+        """Whether anything was ever said about moderators."""
+        return self.declared.moderators is not None or bool(self.moderators.holds or self.moderators.ended)
 
     @property
     def taken_back(self) -> Standing:

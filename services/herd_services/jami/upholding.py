@@ -18,12 +18,12 @@ from herd.core.words import clock
 from herd_services.jami.accounts import Account, all_accounts
 from herd_services.jami.calls import Jami
 from herd_services.jami.configuration import AccountConfiguration
+from herd_services.jami.decision import ANYONE, HERDD
 from herd_services.jami.following import follow
 from herd_services.jami.judgement import Declared, Judgement, Standing, judge
 from herd_services.jami.standing import bring, standing
 
 _LISTS = {Kind.CONTACT: "allowed-contacts", Kind.MODERATOR: "moderators"}
-HERDD = "herdd"
 # Of what the ledger remembers: before an archive's path, whose archive it is.
 ARCHIVE = "archive:"
 
@@ -118,11 +118,16 @@ async def _uphold(host: Host, account: Account, entries: list[Entry], declared: 
     jami = Jami(host.bus)
     present = await standing(jami, account.id)
     lists = declared.get(account.fingerprint, Declared())
-    wanted = judge(entries, account.fingerprint, lists, host.now()).over(present)
+    judgement = judge(entries, account.fingerprint, lists, host.now())
+    wanted = judgement.over(present)
+    if (reopened := f"{ANYONE}{account.fingerprint}") in await host.ledger.recall(ANYONE):
+        # jamid may have closed that for what did not take.
+        wanted = evolve(wanted, anyone_moderates=not judgement.names_moderators)
     if present != wanted:
         for problem in await bring(jami, account.id, present, wanted):
             host.warn(f"cannot have account {account.name} as it should be: it has {problem}; see: herd log jami")
         host.say(f"account {account.name} was brought to what was decided: {_changes(present, wanted)}")
+    await host.ledger.forget(reopened)
     # Even where nothing was to be repaired: a herdd that was killed may not have come to this.
     for problem in await follow(host, account, present, wanted):
         host.say(problem)
@@ -138,7 +143,8 @@ def _changes(present: Standing, wanted: Standing) -> str:
         "no longer moderators": len(present.moderators - wanted.moderators),
     }
     told = [f"{count} {word}" for word, count in counts.items() if count]
-    return ", ".join(told) or "only those who are named moderate"
+    who = "anyone moderates" if wanted.anyone_moderates else "only those who are named moderate"
+    return ", ".join(told) or who
 
 
 def _notes(entries: list[Entry], declared: Mapping[str, Declared], now: float) -> list[Note]:

@@ -97,8 +97,8 @@ class Ledger(Protocol):
         """Keep the changes, all or none, whatever happens from then on; their numbers."""
         ...
 
-    async def withdraw(self, numbers: Sequence[int]) -> None:
-        """Let these not count: they did not take."""
+    async def withdraw(self, numbers: Sequence[int], instead: Sequence[Change] = ()) -> None:
+        """Let these not count, for they did not take, and keep others in their place; all of it or nothing."""
         ...
 
     async def counting(self) -> list[Entry]:

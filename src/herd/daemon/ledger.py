@@ -134,11 +134,13 @@ class ServiceLedger:
         self._book.changed()
         return numbers
 
-    async def withdraw(self, numbers: Sequence[int]) -> None:
-        """Let these not count: they did not take."""
+    async def withdraw(self, numbers: Sequence[int], instead: Sequence[Change] = ()) -> None:
+        """Let these not count, for they did not take, and keep others in their place; all of it or nothing."""
 
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany("UPDATE change SET withdrawn = 1 WHERE number = ?", [(each,) for each in numbers])
+            for change in instead:
+                _insert(connection, self._service, change)
 
         await self._book.do(work)
         self._book.changed()
