@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from attrs import define
+from attrs import define, evolve
 
+from herd.core.errors import ConfigurationError
+from herd.core.service import Surroundings
+from herd.daemon.config import load
+from herd_services.jitsi.certificates import self_signed
+from herd_services.jitsi.deployment import Deployment
 from jitsi_doubles import write_doubles
 from jitsi_meeting import fetch
-from support import Daemon, herdd, short_directory, toml
+from support import PATIENCE, Daemon, herdd, short_directory, toml
 
 DOMAIN = "meet.example.org"
 BREWERY = f"jvbbrewery@internal.auth.{DOMAIN}"
@@ -147,3 +155,151 @@ def test_a_bridge_that_stays_outside_is_restarted_by_itself(programs: tuple[Path
         _until_another(daemon, "jvb", pids["jvb"])
         assert occupants(daemon) == {"focus", "b1"}
         assert daemon.status("jicofo")["mainPid"] == pids["jicofo"]
+
+
+def test_what_is_wrong_is_told_before_anything_is_started(programs: tuple[Path, Path]) -> None:
+    it = meet(programs)
+    it.jvb[0]["auto-start"] = False
+    port, missing = it.prosody["port"], "/nowhere/jicofo.sh"
+    with socket.create_server(("127.0.0.1", port)), herdd(it.text()) as daemon:
+        done = daemon.herd("start", "jvb")
+        assert done.returncode == 1
+        assert f"cannot start prosody: process python3 (pid {os.getpid()}) has port {port}" in done.stderr.replace(
+            psutil.Process().name(), "python3"
+        )
+        assert _nothing_runs(daemon)
+    it.jicofo["program"] = missing
+    with herdd(it.text()) as daemon:
+        done = daemon.herd("start", "jvb")
+        assert done.returncode == 1
+        assert f"cannot start jicofo: there is no program {missing}; install the Jitsi project's package" in done.stderr
+        assert _nothing_runs(daemon)
+        # Whatever the order: the bridge's own port is looked at first of all.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
+            media.bind(("0.0.0.0", it.jvb[0]["udp-port"]))
+            assert f"has UDP port {it.jvb[0]['udp-port']}" in daemon.herd("start", "jvb").stderr
+
+
+def _nothing_runs(daemon: Daemon) -> bool:
+    return all(daemon.status(name)["mainPid"] is None for name in ("prosody", "jicofo", "jvb"))
+
+
+def certificate(directory: Path, names: tuple[str, ...], days: int = 30) -> dict[str, str]:
+    """A pair for these names, and the keys of [jitsi] that name it."""
+    key, made = self_signed(names, datetime.now(UTC) - timedelta(days=3650 - days))
+    files = {"certificate": directory / "mine.crt", "key": directory / "mine.key"}
+    # The key first: whoever watches reads both when either has changed.
+    files["key"].write_bytes(key)
+    files["certificate"].write_bytes(made)
+    return {name: str(file) for name, file in files.items()}
+
+
+def test_a_certificate_that_cannot_be_used_is_refused(programs: tuple[Path, Path]) -> None:
+    it = meet(programs)
+    with short_directory() as directory:
+        it.jitsi |= certificate(directory, ("elsewhere.example.org",))
+        with herdd(it.text()) as daemon:
+            done = daemon.herd("start", "jvb")
+            assert done.returncode == 1
+            assert f"cannot start prosody: cannot use the certificate {directory}/mine.crt: " in done.stderr
+            (directory / "mine.crt").unlink()
+            done = daemon.herd("start", "jvb")
+            assert f"cannot read {directory}/mine.crt: No such file or directory" in done.stderr
+            assert _nothing_runs(daemon)
+
+
+def test_a_renewed_certificate_is_taken_over_without_a_restart(programs: tuple[Path, Path]) -> None:
+    it = meet(programs)
+    with short_directory() as directory:
+        names = Deployment(DOMAIN, "jvbbrewery").hosts
+        it.jitsi |= certificate(directory, names)
+        with running(it) as daemon:
+            pids = {name: daemon.status(name)["mainPid"] for name in ("prosody", "jicofo", "jvb")}
+            assert _served(it) == (directory / "mine.crt").read_text()
+            certificate(directory, ("elsewhere.example.org",))
+            daemon.said("prosody: cannot use the certificate")
+            certificate(directory, names, days=60)
+            daemon.said("prosody: its certificate was renewed.")
+            daemon.herd("reload-certificates", "prosody")
+            _until_served(it, (directory / "mine.crt").read_text())
+            assert {name: daemon.status(name)["mainPid"] for name in pids} == pids
+
+
+def _until_served(it: Meet, certificate: str) -> None:
+    """Return once Prosody, which reads it when it has the time, shows it."""
+    end = time.monotonic() + PATIENCE
+    while (found := _served(it)) != certificate:
+        assert time.monotonic() < end, found
+
+
+def _served(it: Meet) -> str:
+    """The certificate that Prosody shows to whoever connects (PEM)."""
+    command = ["openssl", "s_client", "-starttls", "xmpp", "-xmpphost", f"auth.{DOMAIN}"]
+    shown = subprocess.run(
+        [*command, "-connect", f"127.0.0.1:{it.prosody['port']}"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    ).stdout  # fmt: skip
+    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    return f"{begin}{shown.partition(begin)[2].partition(end)[0]}{end}\n"
+
+
+def test_new_secrets_are_taken_by_all(programs: tuple[Path, Path]) -> None:
+    with running(meet(programs)) as daemon:
+        before = {file.name: file.read_text() for file in (daemon.state_dir / "secrets").iterdir()}
+        assert daemon.herd("rotate-secrets", "prosody").returncode == 0
+        after = {file.name: file.read_text() for file in (daemon.state_dir / "secrets").iterdir()}
+        assert all(after[name] != secret for name, secret in before.items())
+        assert daemon.herd("restart", "prosody").returncode == 0
+        daemon.until_status("jvb", "running")
+        assert occupants(daemon) == {"focus", "b1"}
+
+
+def test_a_bridge_alone_goes_to_a_prosody_elsewhere(programs: tuple[Path, Path]) -> None:
+    it = meet(programs, bridges=2)
+    other = it.jvb.pop()
+    with running(it) as daemon, short_directory() as directory:
+        files = {"password-file": directory / "password", "certificate": directory / "crt"}
+        files["password-file"].write_bytes((daemon.state_dir / "secrets" / "xmpp-jvb").read_bytes())
+        files["password-file"].chmod(0o600)
+        source = daemon.state_dir / "prosody" / "certificates" / f"{DOMAIN}.crt"
+        files["certificate"].write_bytes(source.read_bytes())
+        other |= {"address": "127.0.0.1", "port": it.prosody["port"], "domain": DOMAIN, "auto-start": False}
+        other |= {key: str(file) for key, file in files.items()}
+        alone = evolve(it, jvb=[other]).text()
+        with herdd(alone[alone.index("[[jvb]]") :]) as second:
+            done = second.herd("start", "jvb")
+            assert done.returncode == 0, done.stderr
+            assert occupants(daemon) == {"focus", "b1", "b2"}
+            files["password-file"].write_text("another\n")
+            assert second.herd("stop", "jvb").returncode == 0
+            assert occupants(daemon) == {"focus", "b1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[jitsi]\ndomain = "meet"\n', "cannot read [jitsi] domain: 'meet' is no domain"),
+        ('[jitsi]\ndomain = "a.b"\ndomian = 1\n', "cannot read [jitsi]: unknown key domian; did you mean domain?"),
+        ("[jicofo]\nmemory = 64\n", "cannot read [jicofo]: it belongs to [jitsi]"),
+        ("[[jvb]]\nudp-port = 0\n", "cannot read [[jvb]] 1 udp-port: it must be >= 1: 0"),
+        ('[[jvb]]\naddress = "10.0.0.1"\n', "its Prosody is elsewhere; add domain, password-file, certificate"),
+        ('[jitsi]\ndomain = "a.b"\nkey = "/k"\n', "certificate and key belong together"),
+        ('[jitsi]\ndomain = "a.b"\n[jicofo]\nmemory = 99999999\n', "[jicofo] memory: a heap of 99999999 MiB is more"),
+        ('[jitsi]\ndomain = "a.b"\n' + '[[jvb]]\nnickname = "x"\n' * 2, "2 of them have the nickname x"),
+    ],
+)
+def test_a_mistake_in_the_tables_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "herd.toml").write_text(text)
+    surroundings = Surroundings(tmp_path, tmp_path, tmp_path, "root", is_root=True, memory=2048)
+    with pytest.raises(ConfigurationError) as found:
+        load(tmp_path / "herd.toml", surroundings)
+    assert any(said in problem for problem in found.value.problems), found.value.problems
+
+
+def test_the_same_tables_make_the_same_services(tmp_path: Path) -> None:
+    # Else a reload would restart what has not changed.
+    (tmp_path / "herd.toml").write_text('[jitsi]\ndomain = "meet.example.org"\n')
+    surroundings = Surroundings(tmp_path, tmp_path, tmp_path, "root", is_root=True)
+    first, second = (load(tmp_path / "herd.toml", surroundings).services for _ in range(2))
+    assert first == second
+    assert [each.name for each in first] == ["prosody", "jicofo", "jvb"]

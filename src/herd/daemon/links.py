@@ -17,11 +17,22 @@ _BLOCK = 64 * 1024
 @asynccontextmanager
 async def connected(address: str, port: int) -> AsyncIterator[Stream]:
     """A connection from entry to exit. Raises OSError, which says why."""
-    link = Link(await trio.open_tcp_stream(address, port))
+    link = Link(await _opened(address, port))
     try:
         yield link
     finally:
         await link.close()
+
+
+async def _opened(address: str, port: int) -> trio.SocketStream:
+    try:
+        return await trio.open_tcp_stream(address, port)
+    except OSError as error:
+        # Of several attempts it says only that they failed.
+        cause = error.__cause__
+        while isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        raise cause if isinstance(cause, OSError) else error from None
 
 
 class Link:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import trio
@@ -29,7 +29,8 @@ async def watching(paths: Iterable[Path]) -> AsyncIterator[AsyncIterator[None]]:
         for directory in await trio.to_thread.run_sync(_directories, tuple(paths)):
             if _LIBC.inotify_add_watch(descriptor, os.fsencode(directory), _WANTED) < 0:
                 raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(directory))
-        yield _changes(descriptor)
+        async with aclosing(_changes(descriptor)) as changes:
+            yield changes
     finally:
         os.close(descriptor)
 
@@ -39,7 +40,7 @@ def _directories(paths: tuple[Path, ...]) -> set[Path]:
     return {path.parent for path in paths} | {path.resolve().parent for path in paths}
 
 
-async def _changes(descriptor: int) -> AsyncIterator[None]:
+async def _changes(descriptor: int) -> AsyncGenerator[None, None]:
     while True:
         await trio.lowlevel.wait_readable(descriptor)
         # Whatever it says: who asks looks at the files.
