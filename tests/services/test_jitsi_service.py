@@ -100,7 +100,7 @@ def occupants(daemon: Daemon) -> set[str]:
     """Who is in the room where Jicofo finds the bridges."""
     done = daemon.herd("--json", "list-occupants", "prosody")
     assert done.returncode == 0, done.stderr
-    return set(json.loads(done.stdout)["occupants"])
+    return {each["nickname"] for each in json.loads(done.stdout)["occupants"]}
 
 
 def _until_another(daemon: Daemon, name: str, pid: int) -> None:
@@ -303,3 +303,53 @@ def test_the_same_tables_make_the_same_services(tmp_path: Path) -> None:
     first, second = (load(tmp_path / "herd.toml", surroundings).services for _ in range(2))
     assert first == second
     assert [each.name for each in first] == ["prosody", "jicofo", "jvb"]
+
+
+def _told(daemon: Daemon, *words: str, status: int = 0) -> str:
+    done = daemon.herd(*words)
+    assert done.returncode == status, (done.stdout, done.stderr)
+    return done.stderr if status else done.stdout
+
+
+def test_accounts_are_made_and_deleted(programs: tuple[Path, Path], tmp_path: Path) -> None:
+    file, auth = tmp_path / "password", f"auth.{DOMAIN}"
+    file.write_text("open sesame\n")
+    with running(meet(programs)) as daemon:
+        assert _told(daemon, "list-users", "prosody") == f"  - focus@{auth}\n  - jvb@{auth}\n"
+        _told(daemon, "register-user", "prosody", f"Jibri@{auth}", "--password-file", str(file))
+        assert f"  - jibri@{auth}\n" in _told(daemon, "list-users", "prosody")
+        file.write_text("another\n")
+        _told(daemon, "register-user", "prosody", "jibri", "--password-file", str(file))
+        assert _told(daemon, "delete-user", "prosody", "jibri") == f"jibri@{auth} is no account any more.\n"
+        assert "jibri" not in _told(daemon, "list-users", "prosody")
+        for words, said in (
+            (("delete-user", "prosody", "jibri"), "there is no such account"),
+            (("delete-user", "prosody", "focus"), "herdd looks after it"),
+            (("register-user", "prosody", "a@b.c", "--password-file", str(file)), "an account is like ann@"),
+            (("register-user", "prosody", "ann"), "name a file that holds its password"),
+            (("register-user", "prosody", 'a"]] os.exit()--', "--password-file", str(file)), "an account is like ann@"),
+        ):
+            assert said in _told(daemon, *words, status=1)
+
+
+def test_who_is_in_a_room_is_listed_and_kicked(programs: tuple[Path, Path]) -> None:
+    it = meet(programs)
+    with running(it) as daemon:
+        assert _told(daemon, "list-rooms", "prosody") == f"  - {BREWERY}: 2 occupants\n"
+        lines = f"  - b1 (jvb@auth.{DOMAIN}, moderator)\n  - focus (focus@auth.{DOMAIN}, moderator)\n"
+        assert _told(daemon, "list-occupants", "prosody") == f"In {BREWERY}:\n{lines}"
+        pid = daemon.status("jvb")["mainPid"]
+        assert (
+            _told(daemon, "kick", "prosody", "b1", BREWERY, "--reason", "it's \"]] over")
+            == f"b1 is out of {BREWERY}.\n"
+        )
+        assert "b1" not in occupants(daemon)
+        # Nobody lets it in again but a restart of its own.
+        _until_another(daemon, "jvb", pid)
+        assert occupants(daemon) == {"focus", "b1"}
+        for words, said in (
+            (("kick", "prosody", "nobody", BREWERY), "cannot kick nobody: it is not there"),
+            (("kick", "prosody", "b1", "x@elsewhere.example.org"), "cannot find the room x@elsewhere.example.org"),
+            (("list-occupants", "prosody", 'x"]]'), f'cannot find the room x"]]@conference.{DOMAIN}: nobody is there'),
+        ):
+            assert said in _told(daemon, *words, status=1)

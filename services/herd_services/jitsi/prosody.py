@@ -18,11 +18,14 @@ from herd.core.service import Health, Host, MakeDirectory, Note, Program, Servic
 from herd_services.jitsi.accounts import file_of, matches, record
 from herd_services.jitsi.certifying import Certificates
 from herd_services.jitsi.configuration import JitsiConfiguration, ProsodyConfiguration
+from herd_services.jitsi.console import Console
 from herd_services.jitsi.deployment import BRIDGE, FOCUS, Deployment
 from herd_services.jitsi.meeting import Prosody
 from herd_services.jitsi.preflight import check_port, check_program
 from herd_services.jitsi.prosody_actions import prosody_actions
 from herd_services.jitsi.prosody_file import Places, prosody_configuration
+from herd_services.jitsi.rooms import room_actions
+from herd_services.jitsi.users import user_actions
 from herd_services.jitsi.xmpp import MUC
 
 _MAX_RECORD = 64 * 1024
@@ -176,6 +179,7 @@ def prosody(
     it = Definition(deployment, read, places, run / "prosody.cfg.lua", certificates)
     accounts = [places.data / file_of(deployment.account(name)).parent for name in (FOCUS, BRIDGE)]
     directories = dict.fromkeys((run, places.certificates, places.data, accounts[0].parent, *accounts))
+    console = Console(read.prosodyctl, it.file)
     service = Service(
         provision=("prosody",),
         documentation="Prosody: the XMPP server on which Jitsi Meet's parts meet.",
@@ -195,6 +199,10 @@ def prosody(
         health=Health(_Well(it)),
         grace_period=10.0,
         auto_start=jitsi.auto_start,
-        actions=prosody_actions(it.server, certificates, Accounts(it.server, places.data)),
+        actions=(
+            *user_actions(console, deployment, places.data),
+            *room_actions(console, deployment),
+            *prosody_actions(certificates, Accounts(it.server, places.data)),
+        ),
     )
     return service, it

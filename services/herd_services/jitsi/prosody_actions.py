@@ -1,4 +1,4 @@
-"""What can be asked of Prosody."""
+"""The actions that keep Prosody and those who log in to it together: its certificate, their passwords."""
 
 from __future__ import annotations
 
@@ -10,19 +10,7 @@ from attrs import frozen
 from herd.core.service import Access, Action, Host, Invocation, Reply
 from herd_services.jitsi.certifying import Certificates
 from herd_services.jitsi.deployment import BRIDGE, FOCUS
-from herd_services.jitsi.meeting import Prosody, secret_name
-
-
-@frozen
-class _ListOccupants:
-    server: Prosody
-
-    async def __call__(self, host: Host, call: Invocation) -> Reply:
-        server, room = self.server, self.server.deployment.room
-        async with server.session(host, FOCUS, await server.password(host, FOCUS)) as session:
-            there = sorted(await session.occupants(room))
-        lines = "".join(f"  - {each}\n" for each in there)
-        return Reply({"room": room, "occupants": there}, f"In {room}:\n{lines}" if there else f"Nobody is in {room}.\n")
+from herd_services.jitsi.meeting import secret_name
 
 
 @frozen
@@ -51,12 +39,9 @@ class _RotateSecrets:
         return Reply({"renewed": list(self.names)}, text)
 
 
-def prosody_actions(
-    server: Prosody, certificates: Certificates, keep: Callable[[Host], Awaitable[None]]
-) -> tuple[Action, ...]:
-    """Those of the service; `keep` gives the services' accounts the passwords that herdd keeps."""
+def prosody_actions(certificates: Certificates, keep: Callable[[Host], Awaitable[None]]) -> tuple[Action, ...]:
+    """What keeps its parts together; `keep` gives the services' accounts the passwords that herdd keeps."""
     return (
-        Action("list-occupants", "List who is in the room where Jicofo finds the bridges.", _ListOccupants(server)),
         Action(
             "reload-certificates",
             "Take the certificate over from its files, and let Prosody read it again.",
