@@ -190,14 +190,20 @@ def test_log_since(daemon: Daemon) -> None:
 def test_log_follows(daemon: Daemon, options: tuple[str, ...]) -> None:
     command = [*HERD, *options, "log", "-f", "-n", "1", "web"]
     with subprocess.Popen(
-        command, env=daemon.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as follower:
-        assert follower.stdout is not None
-        assert "ready" in follower.stdout.readline()
-        daemon.call("Perform", action="restart", service="web")
-        come = [follower.stdout.readline() for _ in range(6)]
-        follower.send_signal(signal.SIGINT)
-        _, error = follower.communicate(timeout=PATIENCE)
+        command, env=daemon.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # Tests that run in the background ignore it, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as follower:  # fmt: skip
+        try:
+            assert follower.stdout is not None
+            assert "ready" in follower.stdout.readline()
+            daemon.call("Perform", action="restart", service="web")
+            come = [follower.stdout.readline() for _ in range(6)]
+            follower.send_signal(signal.SIGINT)
+            _, error = follower.communicate(timeout=PATIENCE)
+        finally:
+            # Else whatever fails here would wait for it for ever.
+            follower.kill()
     assert ("line 1" in come[0], "ready" in come[-1]) == (True, True)
     assert (follower.returncode, error) == (130, "")
 
