@@ -90,12 +90,20 @@ async def test_standard_input_is_the_callers(herd: subprocess.Popen[bytes]) -> N
 
 
 async def test_a_new_file_is_the_callers_alone(herd: subprocess.Popen[bytes], open_path: Path) -> None:
-    await _caller(herd).write_new_file("archive", b"content")
+    await _caller(herd).write_new_files({"archive": b"content"})
     made = open_path / "home/archive"
     assert (made.read_bytes(), made.stat().st_uid, stat.S_IMODE(made.stat().st_mode)) == (b"content", _NOBODY, 0o600)
     with pytest.raises(HerdError, match="cannot write archive: File exists; name a file that is not there yet"):
-        await _caller(herd).write_new_file("archive", b"other")
+        await _caller(herd).write_new_files({"archive": b"other"})
     assert made.read_bytes() == b"content"
+
+
+async def test_of_several_files_all_are_written_or_none(herd: subprocess.Popen[bytes], open_path: Path) -> None:
+    (open_path / "home/third").write_text("mine")
+    with pytest.raises(HerdError, match="cannot write third: File exists"):
+        await _caller(herd).write_new_files({"first": b"1", "second": b"2", "third": b"3"})
+    assert sorted(path.name for path in (open_path / "home").iterdir()) == ["third"]
+    assert (open_path / "home/third").read_text() == "mine"
 
 
 async def test_where_the_caller_may_not_write_nothing_is_written(
@@ -104,7 +112,7 @@ async def test_where_the_caller_may_not_write_nothing_is_written(
     (open_path / "home/link").symlink_to(open_path / "elsewhere")
     for name in (str(open_path / "archive"), "link"):
         with pytest.raises(HerdError, match=f"cannot write {name}"):
-            await _caller(herd).write_new_file(name, b"content")
+            await _caller(herd).write_new_files({name: b"content"})
     assert sorted(path.name for path in open_path.iterdir()) == ["home"]
 
 

@@ -39,7 +39,13 @@ _USUAL = {
 def _host(book: Book, bus: DeafBus) -> ServiceHost:
     service = Service(("jami",), Program(("/bin/true",)))
     host = ServiceHost(
-        service, print, lambda: None, lambda: book.of("jami"), lambda: None, lambda: pytest.fail("no secret here")
+        service,
+        print,
+        lambda: None,
+        lambda: book.of("jami"),
+        lambda: None,
+        lambda: pytest.fail("no secret here"),
+        lambda: None,
     )
     host.join_bus(bus)
     return host

@@ -353,3 +353,42 @@ def test_who_is_in_a_room_is_listed_and_kicked(programs: tuple[Path, Path]) -> N
             (("list-occupants", "prosody", 'x"]]'), f'cannot find the room x"]]@conference.{DOMAIN}: nobody is there'),
         ):
             assert said in _told(daemon, *words, status=1)
+
+
+def test_a_bridge_stops_once_its_last_conference_is_over(programs: tuple[Path, Path]) -> None:
+    it = meet(programs)
+    with running(it) as daemon:
+        port = it.jvb[0]["http-port"]
+        assert _told(daemon, "drain", "jvb") == "jvb takes no further conferences; those that it has go on.\n"
+        assert '"drain": true' in fetch(port, "/colibri/drain")[1]
+        assert _told(daemon, "undrain", "jvb") == "jvb takes conferences again.\n"
+        fetch(port, "/double/participants", "POST", 3)
+        with daemon.wire() as wire:
+            wire.send("Perform", action="graceful-stop", service="jvb", arguments=[])
+            daemon.until("jvb", lambda facts: facts["notes"].get("graceful-stop.conferences") == "1")
+            # Whoever asks leaves, and it goes on as before.
+        daemon.until("jvb", lambda facts: "graceful-stop.conferences" not in facts["notes"])
+        assert '"drain": false' in fetch(port, "/colibri/drain")[1]
+        fetch(port, "/double/participants", "POST", 0)
+        assert _told(daemon, "graceful-stop", "jvb") == "The last conference of jvb is over; it stops.\n"
+        daemon.until_status("jvb", "stopped")
+        assert occupants(daemon) == {"focus"}
+
+
+def test_another_host_gets_all_that_a_bridge_needs(programs: tuple[Path, Path]) -> None:
+    it = meet(programs, bridges=2)
+    other = it.jvb.pop()
+    with running(it) as daemon, short_directory() as directory:
+        said = _told(daemon, "export-bridge", "jicofo", str(directory), status=1)
+        assert "Prosody listens for this host alone; add an address to interfaces" in said
+        _told(daemon, "export-bridge", "jicofo", str(directory), "--address", "127.0.0.1")
+        assert {file.name for file in directory.iterdir()} == {"herd.toml", "jvb-password", "prosody.crt"}
+        assert {file.stat().st_mode & 0o777 for file in directory.iterdir()} == {0o600}
+        assert "File exists" in _told(
+            daemon, "export-bridge", "jicofo", str(directory), "--address", "127.0.0.1", status=1
+        )
+        config = (directory / "herd.toml").read_text().replace("/etc/herd", str(directory))
+        keys = "".join(f"{key} = {toml(value)}\n" for key, value in {**other, "auto-start": False}.items())
+        with herdd(config + keys) as second:
+            _told(second, "start", "jvb")
+            assert occupants(daemon) == {"focus", "b1", "b2"}

@@ -215,4 +215,5 @@ def bare_host() -> ServiceHost:
         lambda: pytest.fail("no ledger here"),
         lambda: None,
         lambda: pytest.fail("no secret here"),
+        lambda: None,
     )

@@ -33,7 +33,7 @@ class Exporter:
         account, file = await find(host, call.arguments[0]), call.arguments[1]
         password = await _password(call, account)
         content = await host.unbroken(partial(self._exported, host, account, password))
-        await call.caller.write_new_file(file, content)
+        await call.caller.write_new_files({file: content})
         await host.ledger.remember(f"{_EXPORTED}{account.fingerprint}", str(host.now()))
         result = {"account": account.fingerprint, "file": file, "encrypted": bool(password)}
         return Reply(result, f"Account {account.name} was exported to {file}.\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from herd.core.service import Health, Host, MakeDirectory, Program, Service, Surroundings
+from herd.core.service import Action, Health, Host, MakeDirectory, Program, Service, Surroundings
 from herd_services.jitsi.configuration import JicofoConfiguration, JitsiConfiguration
 from herd_services.jitsi.deployment import FOCUS
 from herd_services.jitsi.java import java_properties, logging_properties
@@ -92,9 +92,13 @@ def heap(wanted: int | None, surroundings: Surroundings) -> int:
 
 
 def jicofo(
-    jitsi: JitsiConfiguration, read: JicofoConfiguration, prosody: Prosody, surroundings: Surroundings
+    jitsi: JitsiConfiguration,
+    read: JicofoConfiguration,
+    prosody: Prosody,
+    surroundings: Surroundings,
+    further: tuple[Action, ...] = (),
 ) -> Service:
-    """The service."""
+    """The service; `further` actions are about its bridges."""
     run = surroundings.services_dir / "jicofo"
     files = Files.below(run, "jicofo")
     return Service(
@@ -122,5 +126,5 @@ def jicofo(
         health=Health(_Well(read, prosody)),
         grace_period=10.0,
         auto_start=jitsi.auto_start,
-        actions=jicofo_actions(read.http_port),
+        actions=(*jicofo_actions(read.http_port), *further),
     )

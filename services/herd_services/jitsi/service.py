@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from herd.core.errors import ConfigurationError
 from herd.core.service import Section, Service, Surroundings
+from herd_services.jitsi.bridge_export import export_action
 from herd_services.jitsi.configuration import (
     JicofoConfiguration,
     JvbConfiguration,
@@ -32,7 +33,8 @@ def build(read: Tables, surroundings: Surroundings) -> tuple[Service, ...]:
         return tuple(_bridges(bridges, surroundings, None, auto_start=True))
     deployment = Deployment(read.jitsi.domain, read.jitsi.brewery)
     first, it = prosody(deployment, read.jitsi, read.prosody or ProsodyConfiguration(), surroundings)
-    second = jicofo(read.jitsi, read.jicofo or JicofoConfiguration(), it.server, surroundings)
+    export = export_action(it.server, it.read)
+    second = jicofo(read.jitsi, read.jicofo or JicofoConfiguration(), it.server, surroundings, (export,))
     return first, second, *_bridges(bridges, surroundings, it.server, auto_start=read.jitsi.auto_start)
 
 

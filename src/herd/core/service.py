@@ -192,6 +192,10 @@ class Host(Protocol):
         """
         ...
 
+    async def pause(self, seconds: float) -> None:
+        """Wait before asking again, for what nobody tells of."""
+        ...
+
     def watching(self, paths: Sequence[Path]) -> AbstractAsyncContextManager[AsyncIterator[None]]:
         """Tells, from entry to exit, when one of the files may have changed. Raises OSError."""
         ...
@@ -206,6 +210,10 @@ class Host(Protocol):
 
     async def listens(self, host: str, port: int, style: Literal["stream", "datagram"] = "stream") -> bool:
         """Whether a process of the service itself takes what comes for that address."""
+        ...
+
+    def stop(self) -> None:
+        """Have the service stopped, as if somebody had asked for that."""
         ...
 
     def signal(self, number: int) -> None:
@@ -302,8 +310,8 @@ class Caller(Protocol):
         """The content of a file or a pipe, /dev/stdin and /dev/fd/N among them. Raises HerdError."""
         ...
 
-    async def write_new_file(self, name: str, content: bytes) -> None:
-        """A file that was not there, readable by the caller alone. Raises HerdError."""
+    async def write_new_files(self, files: Mapping[str, bytes]) -> None:
+        """Files that were not there, readable by the caller alone; all or none. Raises HerdError."""
         ...
 
 

@@ -11,8 +11,9 @@ import os
 import pwd
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -52,13 +53,19 @@ class PeerCaller:
             raise HerdError(f"cannot read {name}: it has more than {limit} bytes; name another file")
         return content
 
-    async def write_new_file(self, name: str, content: bytes) -> None:
-        """A file of the caller's that was not there, readable by the caller alone. Raises HerdError."""
-        try:
-            with trio.CancelScope(shield=True):
-                await self._with_rights(name, lambda place: _write(place, content))
-        except OSError as error:
-            raise HerdError(f"cannot write {name}: {error.strerror}; name a file that is not there yet") from error
+    async def write_new_files(self, files: Mapping[str, bytes]) -> None:
+        """Files of the caller's that were not there, readable by the caller alone; all or none. Raises HerdError."""
+        made: list[str] = []
+        with trio.CancelScope(shield=True):
+            for name, content in files.items():
+                try:
+                    await self._with_rights(name, partial(_write, content=content))
+                    made.append(name)
+                except OSError as error:
+                    for each in made:
+                        await self._with_rights(each, _remove)
+                    reason = f"{error.strerror}; name a file that is not there yet"
+                    raise HerdError(f"cannot write {name}: {reason}") from error
 
     async def _with_rights(self, name: str, work: Callable[[str], T]) -> T:
         peer = self._peer
@@ -115,6 +122,11 @@ async def _read_pipe(descriptor: int, limit: int) -> bytes:
             break
         content += part
     return bytes(content)
+
+
+def _remove(place: str) -> None:
+    with suppress(OSError):
+        os.unlink(place)
 
 
 def _write(place: str, content: bytes) -> None:

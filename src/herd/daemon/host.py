@@ -47,6 +47,7 @@ class ServiceHost:
         ledger: Callable[[], Ledger],
         noted: Callable[[], None],
         secrets: Callable[[], Secrets],
+        stop: Callable[[], None],
     ) -> None:
         self._name = service.name
         self._program = service.program
@@ -55,6 +56,7 @@ class ServiceHost:
         self._ledger = ledger
         self._noted = noted
         self._secrets = secrets
+        self._stop = stop
         self._at_once = trio.CapacityLimiter(_COMMANDS)
         self._bus: Bus | None = None
         self._who: Identity | None = None
@@ -143,6 +145,10 @@ class ServiceHost:
                 await trio.sleep(_PAUSE)
         return reason
 
+    async def pause(self, seconds: float) -> None:
+        """Wait."""
+        await trio.sleep(seconds)
+
     def watching(self, paths: Sequence[Path]) -> AbstractAsyncContextManager[AsyncIterator[None]]:
         """Tells when one of the files may have changed."""
         return watching(paths)
@@ -162,6 +168,10 @@ class ServiceHost:
     def _pids(self) -> set[int]:
         process = self._process()
         return set() if process is None else process.pids()
+
+    def stop(self) -> None:
+        """Have the service stopped."""
+        self._stop()
 
     def signal(self, number: int) -> None:
         """Signal the main process."""

