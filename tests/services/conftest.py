@@ -16,6 +16,7 @@ import trio
 
 from assembly import Assembly, assembled
 from jami import FRIEND, STRANGER, Archive, table, tools
+from jitsi_doubles import write_doubles
 from support import Daemon, herdd, short_directory
 
 # What jamid is told of each when it makes it.
@@ -102,3 +103,10 @@ def assembly() -> Iterator[Assembly]:
     """A meeting point and three people who can call it."""
     with assembled() as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def programs() -> Iterator[tuple[Path, Path]]:
+    """The doubles."""
+    with short_directory() as directory:
+        yield write_doubles(directory)

@@ -12,6 +12,7 @@ import trio
 
 from assembly import Assembly
 from calls import Caller
+from doubles import bare_host
 from herd.core.service import Host
 from herd.daemon.dbus import connected
 from herd_services.jami import call_manager
@@ -21,7 +22,7 @@ from herd_services.jami.calls import Jami
 from herd_services.jami.conferences import hang_up_contact, set_live_moderator
 from herd_services.jami.following import follow
 from herd_services.jami.judgement import Standing
-from jami import STRANGER, bare_host
+from jami import STRANGER
 
 
 class Held:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from trio.testing import MockClock
 
-from doubles import DeafBus
+from doubles import DeafBus, bare_host
 from herd.core.arguments import Arguments
 from herd.core.errors import HerdError
 from herd.core.service import Host, Invocation, Reply
@@ -16,7 +16,7 @@ from herd.daemon.host import ServiceHost
 from herd_services.jami.accounts import find
 from herd_services.jami.conference_actions import hang_up, list_conferences, mute_participant, unmute_participant
 from herd_services.jami.conferences import set_live_moderator
-from jami import FRIEND, STRANGER, bare_host
+from jami import FRIEND, STRANGER
 
 _DETAILS = {"PEER_NUMBER": f"{FRIEND.upper()}@ring.dht", "DISPLAY_NAME": "friend"}
 _ROW = {"uri": f"{FRIEND}@ring.dht", "device": "d", "sinkId": "7_audio_0", "isModerator": "false"}

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from doubles import DeafBus
+from doubles import DeafBus, bare_host
 from herd.core.arguments import Arguments
 from herd.core.errors import HerdError
 from herd.core.ledger import Kind
-from herd.core.service import Invocation, Program, Service
+from herd.core.service import Invocation
 from herd.daemon.access import Peer
 from herd.daemon.caller import PeerCaller
 from herd.daemon.host import ServiceHost
@@ -37,16 +37,7 @@ _USUAL = {
 
 
 def _host(book: Book, bus: DeafBus) -> ServiceHost:
-    service = Service(("jami",), Program(("/bin/true",)))
-    host = ServiceHost(
-        service,
-        print,
-        lambda: None,
-        lambda: book.of("jami"),
-        lambda: None,
-        lambda: pytest.fail("no secret here"),
-        lambda: None,
-    )
+    host = bare_host(lambda: book.of("jami"))
     host.join_bus(bus)
     return host
 

@@ -7,100 +7,19 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
-from attrs import define, evolve
+from attrs import evolve
 
 from herd.core.errors import ConfigurationError
 from herd.core.service import Surroundings
 from herd.daemon.config import load
-from herd_services.jitsi.certificates import self_signed
 from herd_services.jitsi.deployment import Deployment
-from jitsi_doubles import write_doubles
 from jitsi_meeting import fetch
+from meet import BREWERY, DOMAIN, Meet, certificate, meet, occupants, running
 from support import PATIENCE, Daemon, herdd, short_directory, toml
-
-DOMAIN = "meet.example.org"
-BREWERY = f"jvbbrewery@internal.auth.{DOMAIN}"
-# As often as the doubles tell, so that no test waits for the next time.
-_QUICK = {"videobridge": {"stats": {"interval": "100 ms"}}}
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that nobody has."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [each.getsockname()[1] for each in held]
-    finally:
-        for each in held:
-            each.close()
-
-
-@define
-class Meet:
-    """The tables of one Jitsi Meet, with the doubles as its programs; a test changes them before it writes them."""
-
-    jitsi: dict[str, Any]
-    prosody: dict[str, Any]
-    jicofo: dict[str, Any]
-    jvb: list[dict[str, Any]]
-
-    def text(self) -> str:
-        """herd.toml."""
-        tables = [("[jitsi]", self.jitsi), ("[prosody]", self.prosody), ("[jicofo]", self.jicofo)]
-        tables += [("[[jvb]]", each) for each in self.jvb]
-        return "".join(
-            f"{heading}\n{''.join(f'{key} = {toml(value)}' + chr(10) for key, value in table.items())}"
-            for heading, table in tables
-        )
-
-
-def meet(programs: tuple[Path, Path], bridges: int = 1) -> Meet:
-    """On ports of its own."""
-    jicofo, jvb = map(str, programs)
-    port, web, focus, *others = free_ports(3 + 2 * bridges)
-    user = {"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 else {}
-    return Meet(
-        {"domain": DOMAIN, "auto-start": False},
-        {"port": port, "http-port": web, "interfaces": ["127.0.0.1"], **user},
-        {"program": jicofo, "http-port": focus, "memory": 64, **user},
-        [
-            {"program": jvb, "nickname": f"b{n + 1}", "udp-port": others[2 * n], "http-port": others[2 * n + 1],
-             "memory": 64, "extra": _QUICK, **user}
-            for n in range(bridges)
-        ],
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def programs() -> Iterator[tuple[Path, Path]]:
-    """The doubles."""
-    with short_directory() as directory:
-        yield write_doubles(directory)
-
-
-@contextmanager
-def running(it: Meet) -> Iterator[Daemon]:
-    """All of it runs."""
-    with herdd(it.text()) as daemon:
-        for each in it.jvb:
-            name = "jvb" if len(it.jvb) == 1 else f"jvb-{each['nickname']}"
-            done = daemon.herd("start", name)
-            assert done.returncode == 0, done.stderr
-        yield daemon
-
-
-def occupants(daemon: Daemon) -> set[str]:
-    """Who is in the room where Jicofo finds the bridges."""
-    done = daemon.herd("--json", "list-occupants", "prosody")
-    assert done.returncode == 0, done.stderr
-    return {each["nickname"] for each in json.loads(done.stdout)["occupants"]}
 
 
 def _until_another(daemon: Daemon, name: str, pid: int) -> None:
@@ -182,16 +101,6 @@ def test_what_is_wrong_is_told_before_anything_is_started(programs: tuple[Path, 
 
 def _nothing_runs(daemon: Daemon) -> bool:
     return all(daemon.status(name)["mainPid"] is None for name in ("prosody", "jicofo", "jvb"))
-
-
-def certificate(directory: Path, names: tuple[str, ...], days: int = 30) -> dict[str, str]:
-    """A pair for these names, and the keys of [jitsi] that name it."""
-    key, made = self_signed(names, datetime.now(UTC) - timedelta(days=3650 - days))
-    files = {"certificate": directory / "mine.crt", "key": directory / "mine.key"}
-    # The key first: whoever watches reads both when either has changed.
-    files["key"].write_bytes(key)
-    files["certificate"].write_bytes(made)
-    return {name: str(file) for name, file in files.items()}
 
 
 def test_a_certificate_that_cannot_be_used_is_refused(programs: tuple[Path, Path]) -> None:

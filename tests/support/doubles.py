@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
-from typing import Any
+from typing import Any, NoReturn
 
 import trio
 from trio.testing import wait_all_tasks_blocked
@@ -21,7 +21,7 @@ from herd.core.events import Ending, Status
 from herd.core.service import BusCall, BusSignal, Ledger, Program, Service
 from herd.core.state import State
 from herd.daemon.controller import Controller
-from herd.daemon.host import ServiceHost
+from herd.daemon.host import Lent, ServiceHost
 from herd.daemon.identity import Identity
 from herd.daemon.log import ServiceLog
 from herd.daemon.process import Process
@@ -29,6 +29,10 @@ from herd.daemon.secrets import Secrets
 
 NOBODY = Identity("nobody", 65534, 65534, (), "/")
 _PIDS = itertools.count(1000)
+
+
+def _nothing() -> NoReturn:
+    raise AssertionError("there is none here")
 
 
 class FakeProcess(Process):
@@ -165,6 +169,16 @@ class FakeSurroundings:
 
     def say(self, text: str) -> None:
         self.said.append(text)
+
+
+def bare_host(ledger: Callable[[], Ledger] = _nothing) -> ServiceHost:
+    """A host with neither a process nor a secret, for what needs only a bus, and perhaps a ledger."""
+    service = Service(("jami",), Program(("/bin/true",)))
+    lent = Lent(
+        say=print, process=lambda: None, ledger=ledger, secrets=_nothing, noted=lambda: None, output=list,
+        stop=lambda: None,
+    )  # fmt: skip
+    return ServiceHost(service, lent)
 
 
 class DeafBus:

@@ -18,9 +18,7 @@ import pytest
 import trio
 from attrs import frozen
 
-from herd.core.service import Program, Service
 from herd.daemon.dbus import BusError, connected
-from herd.daemon.host import ServiceHost
 from herd_services.jami import calls
 from herd_services.jami.calls import Jami
 from support import Daemon, toml
@@ -203,17 +201,3 @@ def left_of_accounts(daemon: Daemon) -> list[str]:
 def secret_account(archive: Archive, password_file: Path, **keys: Any) -> dict[str, Any]:
     """The table of an account whose archive is encrypted."""
     return {"archive": archive.path, "archive_password_file": password_file, **keys}
-
-
-def bare_host() -> ServiceHost:
-    """A host with neither a process nor a ledger, for what needs only a bus."""
-    service = Service(("jami",), Program(("/bin/true",)))
-    return ServiceHost(
-        service,
-        print,
-        lambda: None,
-        lambda: pytest.fail("no ledger here"),
-        lambda: None,
-        lambda: pytest.fail("no secret here"),
-        lambda: None,
-    )

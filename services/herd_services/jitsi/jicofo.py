@@ -11,6 +11,8 @@ from pathlib import Path
 from attrs import frozen
 
 from herd.core.service import Action, Health, Host, MakeDirectory, Program, Service, Surroundings
+from herd_services.jitsi.checking import Check, check_action
+from herd_services.jitsi.checks import Answers, Fits, IsSeen, KnowsItsBridges, SaysItIsWell
 from herd_services.jitsi.configuration import JicofoConfiguration, JitsiConfiguration
 from herd_services.jitsi.deployment import FOCUS
 from herd_services.jitsi.java import java_properties, logging_properties
@@ -21,6 +23,7 @@ from herd_services.jitsi.nested import hocon
 from herd_services.jitsi.old_names import translated
 from herd_services.jitsi.preflight import check_port, check_program
 from herd_services.jitsi.presence import await_presence, check_presence
+from herd_services.jitsi.symptoms import OF_JICOFO
 
 _REMEDY = "install the Jitsi project's package jicofo"
 
@@ -91,14 +94,25 @@ def heap(wanted: int | None, surroundings: Surroundings) -> int:
     return wanted or max(64, min(3072, surroundings.memory // 4))
 
 
+def _checks(read: JicofoConfiguration, prosody: Prosody, fits: Fits) -> tuple[Check, ...]:
+    return (
+        Check(f"it answers by HTTP on port {read.http_port}", Answers(read.http_port)),
+        Check(f"it is in the room {prosody.deployment.room}", IsSeen(prosody, FOCUS, FOCUS)),
+        Check("it knows the bridges in the room", KnowsItsBridges(prosody, read.http_port)),
+        Check("it says that it is well", SaysItIsWell(read.http_port)),
+        Check("all heaps fit into the machine's memory", fits),
+    )
+
+
 def jicofo(
     jitsi: JitsiConfiguration,
     read: JicofoConfiguration,
     prosody: Prosody,
     surroundings: Surroundings,
-    further: tuple[Action, ...] = (),
+    further: tuple[Action, ...],
+    fits: Fits,
 ) -> Service:
-    """The service; `further` actions are about its bridges."""
+    """The service; `further` actions are about its bridges, `fits` about the heaps of all."""
     run = surroundings.services_dir / "jicofo"
     files = Files.below(run, "jicofo")
     return Service(
@@ -126,5 +140,6 @@ def jicofo(
         health=Health(_Well(read, prosody)),
         grace_period=10.0,
         auto_start=jitsi.auto_start,
-        actions=(*jicofo_actions(read.http_port), *further),
+        actions=(*jicofo_actions(read.http_port), *further, check_action(_checks(read, prosody, fits), OF_JICOFO)),
+        symptoms=OF_JICOFO,
     )

@@ -9,6 +9,8 @@ from __future__ import annotations
 from attrs import frozen
 
 from herd.core.service import Health, Host, MakeDirectory, Program, Service, Surroundings
+from herd_services.jitsi.checking import Check, check_action
+from herd_services.jitsi.checks import Answers, IsSeen, Listens, LogsIn, SaysItIsWell
 from herd_services.jitsi.configuration import JvbConfiguration
 from herd_services.jitsi.deployment import BRIDGE
 from herd_services.jitsi.java import logging_properties
@@ -20,6 +22,7 @@ from herd_services.jitsi.nested import hocon
 from herd_services.jitsi.old_names import translated
 from herd_services.jitsi.preflight import check_port, check_program
 from herd_services.jitsi.presence import await_presence, check_presence
+from herd_services.jitsi.symptoms import OF_JVB
 
 _REMEDY = "install the Jitsi project's package jitsi-videobridge2"
 
@@ -78,6 +81,17 @@ class _Well:
         await check_presence(host, it.prosody, BRIDGE, it.bridge.nickname, it.bridge.http_port)
 
 
+def _checks(it: Definition) -> tuple[Check, ...]:
+    bridge = it.bridge
+    return (
+        Check(f"it answers by HTTP on port {bridge.http_port}", Answers(bridge.http_port)),
+        Check(f"it takes media on UDP port {bridge.udp_port}", Listens("*", bridge.udp_port, "datagram")),
+        Check(f"{BRIDGE} can log in", LogsIn(it.prosody, BRIDGE)),
+        Check(f"it is in the room {it.prosody.deployment.room}", IsSeen(it.prosody, BRIDGE, bridge.nickname)),
+        Check("it says that it is well", SaysItIsWell(bridge.http_port)),
+    )
+
+
 def jvb(it: Definition, surroundings: Surroundings, *, is_alone: bool, auto_start: bool) -> Service:
     """One bridge's service; `is_alone`: its Prosody and Jicofo are on another host."""
     run = surroundings.services_dir / it.name
@@ -107,5 +121,6 @@ def jvb(it: Definition, surroundings: Surroundings, *, is_alone: bool, auto_star
         health=Health(_Well(it), interval=10.0, failures=3),
         grace_period=10.0,
         auto_start=auto_start,
-        actions=jvb_actions(it.name, it.bridge.http_port),
+        actions=(*jvb_actions(it.name, it.bridge.http_port), check_action(_checks(it), OF_JVB)),
+        symptoms=OF_JVB,
     )

@@ -81,12 +81,20 @@ class Prosody:
         """Why the service is not seen in the room, as the end of a sentence; None: it is."""
         room = self.deployment.room
         try:
-            there = await host.within(_PATIENCE, lambda: self._occupants(host, name))
-        except TimeoutError:
-            return f"Prosody on {self.address} port {self.port} does not answer"
-        except (Refused, OSError) as error:
-            return f"Prosody on {self.address} port {self.port}: {_words(error)}"
+            there = await self.occupants(host, name)
+        except HerdError as error:
+            return error.message
         return None if nickname in there else f"{nickname} is not in the room {room}"
+
+    async def occupants(self, host: Host, name: str) -> frozenset[str]:
+        """The nicknames of who is in the room, asked by a service's account. Raises HerdError."""
+        where = f"Prosody on {self.address} port {self.port}"
+        try:
+            return await host.within(_PATIENCE, lambda: self._occupants(host, name))
+        except TimeoutError as error:
+            raise HerdError(f"{where} does not answer") from error
+        except (Refused, OSError) as error:
+            raise HerdError(f"{where}: {_words(error)}") from error
 
     async def _occupants(self, host: Host, name: str) -> frozenset[str]:
         async with self.session(host, name, await self.password(host, name)) as session:

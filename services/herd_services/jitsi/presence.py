@@ -18,7 +18,7 @@ async def await_presence(host: Host, prosody: Prosody, account: str, nickname: s
     """Return once it serves. Raises HerdError: why it does not."""
 
     async def unready() -> str | None:
-        return await _unanswered(host, port) or await prosody.unwelcome(host, account, nickname)
+        return await unanswered(host, port) or await prosody.unwelcome(host, account, nickname)
 
     if reason := await host.until(unready, _STARTING):
         raise HerdError(f"it is not ready: {reason}")
@@ -26,11 +26,11 @@ async def await_presence(host: Host, prosody: Prosody, account: str, nickname: s
 
 async def check_presence(host: Host, prosody: Prosody, account: str, nickname: str, port: int) -> None:
     """Return if it serves. Raises HerdError: why it does not."""
-    if reason := await _unanswered(host, port) or await prosody.unwelcome(host, account, nickname):
+    if reason := await unanswered(host, port) or await prosody.unwelcome(host, account, nickname):
         raise HerdError(reason)
 
 
-async def _unanswered(host: Host, port: int) -> str | None:
+async def unanswered(host: Host, port: int) -> str | None:
     """Why its HTTP interface does not answer, as the end of a sentence."""
     if not await host.listens("127.0.0.1", port):
         taker = await host.taker("127.0.0.1", port)

@@ -17,6 +17,8 @@ from herd.core.errors import HerdError
 from herd.core.service import Health, Host, MakeDirectory, Note, Program, Service, Surroundings
 from herd_services.jitsi.accounts import file_of, matches, record
 from herd_services.jitsi.certifying import Certificates
+from herd_services.jitsi.checking import Check, check_action
+from herd_services.jitsi.checks import IsGood, Listens, accounts_of
 from herd_services.jitsi.configuration import JitsiConfiguration, ProsodyConfiguration
 from herd_services.jitsi.console import Console
 from herd_services.jitsi.deployment import BRIDGE, FOCUS, Deployment
@@ -25,6 +27,7 @@ from herd_services.jitsi.preflight import check_port, check_program
 from herd_services.jitsi.prosody_actions import prosody_actions
 from herd_services.jitsi.prosody_file import Places, prosody_configuration
 from herd_services.jitsi.rooms import room_actions
+from herd_services.jitsi.symptoms import OF_PROSODY
 from herd_services.jitsi.users import user_actions
 from herd_services.jitsi.xmpp import MUC
 
@@ -168,6 +171,15 @@ async def _tell_expiry(host: Host, certificates: Certificates) -> None:
     host.publish("certificate", [Note("certificate.expires", moment.isoformat(), text)])
 
 
+def _checks(it: Definition) -> tuple[Check, ...]:
+    listening = (
+        Check(f"it listens on port {it.read.port}", Listens(it.server.address, it.read.port)),
+        Check(f"it listens for a web server on port {it.read.http_port}", Listens("127.0.0.1", it.read.http_port)),
+        Check("its certificate is good for a while", IsGood(it.certificates)),
+    )
+    return (*listening, *(Check(what, ask) for what, ask in accounts_of(it.server)))
+
+
 def prosody(
     deployment: Deployment, jitsi: JitsiConfiguration, read: ProsodyConfiguration, surroundings: Surroundings
 ) -> tuple[Service, Definition]:
@@ -203,6 +215,8 @@ def prosody(
             *user_actions(console, deployment, places.data),
             *room_actions(console, deployment),
             *prosody_actions(certificates, Accounts(it.server, places.data)),
+            check_action(_checks(it), OF_PROSODY),
         ),
+        symptoms=OF_PROSODY,
     )
     return service, it

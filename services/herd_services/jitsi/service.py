@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from herd.core.errors import ConfigurationError
 from herd.core.service import Section, Service, Surroundings
 from herd_services.jitsi.bridge_export import export_action
+from herd_services.jitsi.checks import Fits
 from herd_services.jitsi.configuration import (
     JicofoConfiguration,
     JvbConfiguration,
@@ -34,7 +35,10 @@ def build(read: Tables, surroundings: Surroundings) -> tuple[Service, ...]:
     deployment = Deployment(read.jitsi.domain, read.jitsi.brewery)
     first, it = prosody(deployment, read.jitsi, read.prosody or ProsodyConfiguration(), surroundings)
     export = export_action(it.server, it.read)
-    second = jicofo(read.jitsi, read.jicofo or JicofoConfiguration(), it.server, surroundings, (export,))
+    heaps = [heap((read.jicofo or JicofoConfiguration()).memory, surroundings)]
+    heaps += [heap(each.memory, surroundings) for each in bridges]
+    fits = Fits(sum(heaps), surroundings.memory)
+    second = jicofo(read.jitsi, read.jicofo or JicofoConfiguration(), it.server, surroundings, (export,), fits)
     return first, second, *_bridges(bridges, surroundings, it.server, auto_start=read.jitsi.auto_start)
 
 

@@ -22,6 +22,7 @@ from herd.core.ledger import Change, Entry
 from herd.core.readiness import Probe, Readiness
 from herd.core.respawn import Respawn
 from herd.core.schedule import Schedule
+from herd.core.symptom import Symptom
 
 T = TypeVar("T")
 
@@ -190,6 +191,10 @@ class Host(Protocol):
 
         For what nobody tells of when it comes to be so.
         """
+        ...
+
+    def output(self) -> list[str]:
+        """The last lines that the program printed."""
         ...
 
     async def pause(self, seconds: float) -> None:
@@ -452,6 +457,8 @@ class Service:
     log_time_stamps: bool | None = None
     auto_start: bool = True
     actions: tuple[Action, ...] = ()
+    # What its program says of well-known troubles, for `herd why`.
+    symptoms: tuple[Symptom, ...] = ()
 
     @property
     def name(self) -> str:

@@ -13,9 +13,11 @@ from attrs import asdict, field, frozen
 
 from herd.core.diagnosis import Diagnosis
 from herd.core.events import Stage, Status
+from herd.core.faults import Reason
 from herd.core.reasons import explain
 from herd.core.standing import is_well, standing
 from herd.core.status import Snapshot
+from herd.core.symptom import recognised
 
 _INDENT = "  "
 
@@ -48,8 +50,10 @@ class _Inquiry:
         snapshot = self.snapshots[name]
         needs = self._hangs_on(snapshot)
         if not needs:
-            reason = explain(snapshot, self.diagnoses.get(name, Diagnosis()), self.now, self.asked)
-            yield Cause(name, f"{reason.what}.", reason.notes, reason.remedy, depth)
+            diagnosis = self.diagnoses.get(name, Diagnosis())
+            reason = explain(snapshot, diagnosis, self.now, self.asked)
+            notes, remedy = _with_symptoms(snapshot, diagnosis, reason)
+            yield Cause(name, f"{reason.what}.", notes, remedy, depth)
             return
         verb = "waits for" if snapshot.state.status is Status.STARTING else "requires"
         which = " and ".join(f"{need}, which {standing(self.snapshots[need])}" for need in needs)
@@ -64,6 +68,15 @@ class _Inquiry:
         needs = dict.fromkeys(names[need] for need in snapshot.service.requirement if need in names)
         down = [need for need in needs if not _is_up(self.snapshots[need])]
         return down if _waits_for_others(snapshot, self.snapshots) else []
+
+
+def _with_symptoms(snapshot: Snapshot, diagnosis: Diagnosis, reason: Reason) -> tuple[tuple[str, ...], str]:
+    """The notes and the remedy, with those of troubles that the program itself tells of."""
+    said = [snapshot.problem or "", snapshot.health or "", *snapshot.warnings, *diagnosis.output]
+    found = () if is_well(snapshot) else recognised(snapshot.service.symptoms, said)
+    if not found:
+        return reason.notes, reason.remedy
+    return (*reason.notes, *(f"Likely: {each.cause}." for each in found)), found[0].remedy
 
 
 def _is_up(snapshot: Snapshot) -> bool:

@@ -11,6 +11,7 @@ from signal import Signals
 from typing import Literal, TypeVar
 
 import trio
+from attrs import frozen
 
 from herd.core.errors import HerdError
 from herd.core.service import Bus, Clear, HttpAnswer, Ledger, Note, Output, Service, Stream
@@ -36,27 +37,31 @@ _PAUSE = 0.02
 _MOST_LINES = 20
 
 
+@frozen
+class Lent:
+    """What a host has of the daemon around it."""
+
+    # One line in herdd's own log.
+    say: Callable[[str], None]
+    # The present process.
+    process: Callable[[], Process | None]
+    ledger: Callable[[], Ledger]
+    secrets: Callable[[], Secrets]
+    # Another note is to be seen.
+    noted: Callable[[], None]
+    # The last lines of output.
+    output: Callable[[], list[str]]
+    # Have the service stopped.
+    stop: Callable[[], None]
+
+
 class ServiceHost:
     """The Host of one service; `join_bus` and `become` are called by its controller as the start goes on."""
 
-    def __init__(
-        self,
-        service: Service,
-        say: Callable[[str], None],
-        process: Callable[[], Process | None],
-        ledger: Callable[[], Ledger],
-        noted: Callable[[], None],
-        secrets: Callable[[], Secrets],
-        stop: Callable[[], None],
-    ) -> None:
+    def __init__(self, service: Service, lent: Lent) -> None:
         self._name = service.name
         self._program = service.program
-        self._say = say
-        self._process = process
-        self._ledger = ledger
-        self._noted = noted
-        self._secrets = secrets
-        self._stop = stop
+        self._lent = lent
         self._at_once = trio.CapacityLimiter(_COMMANDS)
         self._bus: Bus | None = None
         self._who: Identity | None = None
@@ -87,7 +92,7 @@ class ServiceHost:
     @property
     def ledger(self) -> Ledger:
         """What lasts of the service's moderation."""
-        return self._ledger()
+        return self._lent.ledger()
 
     def now(self) -> float:
         """Wall-clock seconds."""
@@ -95,13 +100,13 @@ class ServiceHost:
 
     def say(self, text: str) -> None:
         """One line in herdd's own log."""
-        self._say(text)
+        self._lent.say(text)
 
     def publish(self, topic: str, notes: Sequence[Note]) -> None:
         """Have these notes shown by status and to watchers, in place of others on the topic."""
         if self._notes.get(topic, ()) != (found := tuple(notes)):
             self._notes[topic] = found
-            self._noted()
+            self._lent.noted()
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -115,15 +120,15 @@ class ServiceHost:
     def warn(self, text: str) -> None:
         """Keep the warning for status and for whoever waits for the start, and log it."""
         self.warnings.append(text)
-        self._say(text)
+        self._lent.say(text)
 
     async def secret(self, name: str) -> str:
         """The text of that name."""
-        return await self._secrets().get(name)
+        return await self._lent.secrets().get(name)
 
     async def renew_secret(self, name: str) -> str:
         """Another in its place."""
-        return await self._secrets().renew(name)
+        return await self._lent.secrets().renew(name)
 
     def connected(self, address: str, port: int) -> AbstractAsyncContextManager[Stream]:
         """A connection from entry to exit."""
@@ -144,6 +149,10 @@ class ServiceHost:
             while (reason := await check()) is not None:  # noqa: ASYNC110
                 await trio.sleep(_PAUSE)
         return reason
+
+    def output(self) -> list[str]:
+        """The last lines that the program printed."""
+        return self._lent.output()
 
     async def pause(self, seconds: float) -> None:
         """Wait."""
@@ -166,16 +175,16 @@ class ServiceHost:
         return await trio.to_thread.run_sync(_listens, host, port, style, self._pids)
 
     def _pids(self) -> set[int]:
-        process = self._process()
+        process = self._lent.process()
         return set() if process is None else process.pids()
 
     def stop(self) -> None:
         """Have the service stopped."""
-        self._stop()
+        self._lent.stop()
 
     def signal(self, number: int) -> None:
         """Signal the main process."""
-        if (process := self._process()) is not None:
+        if (process := self._lent.process()) is not None:
             process.signal_main(Signals(number))
 
     async def read_file(self, path: Path, limit: int) -> bytes:
@@ -228,7 +237,7 @@ class ServiceHost:
         """Run a command beside the program; those of one service that are too many at once wait for their turn."""
         assert self._who is not None
         async with self._at_once:
-            process = self._process()
+            process = self._lent.process()
             extra = {} if process is None else {"MAINPID": str(process.pid)}
             try:
                 finished = await run_command(

@@ -23,7 +23,7 @@ from herd.core.service import Service
 from herd.daemon import pidfile
 from herd.daemon.activation import activation_environment
 from herd.daemon.attendance import OUTPUT_LINES, Attendance
-from herd.daemon.host import ServiceHost
+from herd.daemon.host import Lent, ServiceHost
 from herd.daemon.identity import Identity, NoIdentity
 from herd.daemon.log import ServiceLog
 from herd.daemon.means import Means
@@ -48,15 +48,16 @@ class Runner:
         self.nursery = nursery
         self.service = service
         name = service.name
-        self.host = ServiceHost(
-            service,
-            self._warn,
-            lambda: self.process,
-            lambda: means.ledger(name),
-            lambda: means.advanced(name),
-            lambda: means.secrets,
-            self._stop,
+        lent = Lent(
+            say=self._warn,
+            process=lambda: self.process,
+            ledger=lambda: means.ledger(name),
+            secrets=lambda: means.secrets,
+            noted=lambda: means.advanced(name),
+            output=lambda: self.output,
+            stop=self._stop,
         )
+        self.host = ServiceHost(service, lent)
         # The present process.
         self.attendance: Attendance | None = None
         self.occasions = Occasions(service, lambda: means.advanced(name), former)

@@ -9,8 +9,8 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 
 from herd.core.diagnosis import Diagnosis
-from herd.core.events import Status
 from herd.core.service import Reply
+from herd.core.standing import is_well
 from herd.core.status import Snapshot
 from herd.core.why import all_causes, causes, result, text
 from herd.daemon.diagnosis import diagnosed
@@ -41,7 +41,7 @@ def _moment(supervisor: Supervisor) -> dict[str, Snapshot]:
 async def _look(
     supervisor: Supervisor, snapshots: Mapping[str, Snapshot], names: Collection[str]
 ) -> dict[str, Diagnosis]:
-    matter = [snapshots[name] for name in names if snapshots[name].state.status is not Status.RUNNING]
+    matter = [each for name in names if not is_well(each := snapshots[name])]
     outputs = {each.service.name: list(supervisor.controllers[each.service.name].runner.output) for each in matter}
     mains = {each.state.pid: name for name, each in snapshots.items() if each.state.pid is not None}
     return await diagnosed(matter, outputs, mains)
