@@ -191,8 +191,6 @@ def test_log_follows(daemon: Daemon, options: tuple[str, ...]) -> None:
     command = [*HERD, *options, "log", "-f", "-n", "1", "web"]
     with subprocess.Popen(
         command, env=daemon.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        # Tests that run in the background ignore it, and so would what they start.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as follower:  # fmt: skip
         try:
             assert follower.stdout is not None
