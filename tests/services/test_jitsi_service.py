@@ -193,6 +193,7 @@ def test_a_bridge_alone_goes_to_a_prosody_elsewhere(programs: tuple[Path, Path])
         ("[[jvb]]\nudp-port = 0\n", "cannot read [[jvb]] 1 udp-port: it must be >= 1: 0"),
         ('[[jvb]]\naddress = "10.0.0.1"\n', "its Prosody is elsewhere; add domain, password-file, certificate"),
         ('[jitsi]\ndomain = "a.b"\nkey = "/k"\n', "certificate and key belong together"),
+        ('[jitsi]\ndomain = "a.b"\n[[jvb]]\npublic-address = "203.0.113.7"\n', "it needs local-address beside it"),
         ('[jitsi]\ndomain = "a.b"\n[jicofo]\nmemory = 99999999\n', "[jicofo] memory: a heap of 99999999 MiB is more"),
         ('[jitsi]\ndomain = "a.b"\n' + '[[jvb]]\nnickname = "x"\n' * 2, "2 of them have the nickname x"),
     ],

@@ -98,11 +98,6 @@ def test_a_bridge_behind_a_router_is_told_its_addresses() -> None:
     }
 
 
-def test_a_public_address_alone_is_refused() -> None:
-    with pytest.raises(ValueError, match="needs local_address"):
-        JvbConfiguration(public_address="203.0.113.7")
-
-
 def test_what_the_administrator_adds_prevails() -> None:
     assert of_jicofo(extra={"jicofo": {"health": {"interval": "5 seconds"}, "new": 1}}) == JICOFO | {
         "jicofo.health.interval": "5 seconds",

@@ -71,11 +71,6 @@ def _keys(instance: object, attribute: Attribute[Any], value: dict[str, Any]) ->
     hocon(value)
 
 
-def _with_local(instance: JvbConfiguration, attribute: Attribute[Any], value: str | None) -> None:
-    if value is not None and instance.local_address is None:
-        raise ValueError("it needs local_address beside it, to which the router passes on what comes for it")
-
-
 _port = validators.and_(validators.ge(1), validators.le(65535))
 
 
@@ -148,7 +143,7 @@ class JvbConfiguration:
     # Its HTTP interface, on the loopback address alone. Without it: 8080 for the first, one more for each other.
     http_port: int | None = field(default=None, validator=validators.optional(_port))
     # The address by which others reach it, where a router stands in between.
-    public_address: str | None = field(default=None, validator=_with_local)
+    public_address: str | None = None
     local_address: str | None = None
     stun: tuple[str, ...] = ()
     log_level: JavaLevel = "INFO"

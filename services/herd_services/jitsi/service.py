@@ -76,6 +76,12 @@ def _problems(read: Tables, surroundings: Surroundings) -> Iterator[str]:
         yield from _without_domain(read)
     elif (read.jitsi.certificate is None) is not (read.jitsi.key is None):
         yield "cannot read [jitsi]: certificate and key belong together; give both or neither"
+    for number, each in enumerate(read.jvb or (), 1):
+        if each.public_address is not None and each.local_address is None:
+            yield (
+                f"cannot read [[jvb]] {number} public-address: it needs local-address beside it, "
+                "to which the router passes on what comes for it"
+            )
     yield from _doubles(_each(read.jvb or (), surroundings))
     yield from _too_much(read, surroundings)
 
