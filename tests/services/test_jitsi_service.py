@@ -16,9 +16,10 @@ from attrs import evolve
 from herd.core.errors import ConfigurationError
 from herd.core.service import Surroundings
 from herd.daemon.config import load
-from herd_services.jitsi.deployment import Deployment
+from herd_services.jitsi.deployment import FOCUS, Deployment
 from jitsi_meeting import fetch
 from meet import BREWERY, DOMAIN, Meet, certificate, meet, occupants, running
+from prosody import Client, Prosody, Refusal
 from support import PATIENCE, Daemon, herdd, short_directory, toml
 
 
@@ -302,3 +303,88 @@ def test_another_host_gets_all_that_a_bridge_needs(programs: tuple[Path, Path]) 
         with herdd(config + keys) as second:
             _told(second, "start", "jvb")
             assert occupants(daemon) == {"focus", "b1", "b2"}
+
+
+def test_whoever_is_banned_is_out_and_stays_out(programs: tuple[Path, Path]) -> None:
+    it = meet(programs)
+    with running(it) as daemon:
+        room = f"talk@conference.{DOMAIN}"
+        with _client(daemon, it, FOCUS) as focus, _client(daemon, it) as ann:
+            focus.enter(room, "focus")
+            ann.enter(room, "ann")
+            address = _address_of(daemon, room, "ann")
+            said = _told(daemon, "ban-jid", "prosody", address, "--reason", 'shouts "]]', "--for", "1h")
+            assert said.startswith(f"{address} is banned from every room until ")
+            assert "ann" not in _told(daemon, "list-occupants", "prosody", "talk")
+            with pytest.raises(Refusal, match="forbidden"):
+                ann.enter(room, "somebody")
+            assert f"  - {address}, from every room, by root until " in _told(daemon, "list-bans", "prosody")
+            assert _told(daemon, "unban-jid", "prosody", address) == f"{address} is no longer banned from every room.\n"
+            ann.enter(room, "ann")
+            # From one room only, and for a moment.
+            _told(daemon, "ban-jid", "prosody", address, "talk", "--for", "1s")
+            focus.enter(f"other@conference.{DOMAIN}", "focus")
+            ann.enter(f"other@conference.{DOMAIN}", "ann")
+            _until_allowed(ann, room)
+            assert _told(daemon, "list-bans", "prosody") == "Nobody is banned.\n"
+            _told(daemon, "ban-jid", "prosody", "bob@meet.example.org")
+        # It is in the ledger: a Prosody that starts anew keeps it.
+        daemon.herd("restart", "prosody")
+        assert "  - bob@meet.example.org, from every room" in _told(daemon, "list-bans", "prosody")
+        assert "bob@meet.example.org" in (daemon.services_dir / "prosody" / "bans.lua").read_text()
+        for words, said in (
+            (("ban-jid", "prosody", f"focus@auth.{DOMAIN}"), "it is an account of a service"),
+            (("unban-jid", "prosody", "ann@meet.example.org"), "it is not banned from every room"),
+            (("ban-jid", "prosody", "ann@meet.example.org", "x@elsewhere.example.org"), "cannot ban from x@elsewhere"),
+        ):
+            assert said in _told(daemon, *words, status=1)
+        assert "cannot ban 'ann': write an address" in _told(daemon, "ban-jid", "prosody", "ann", status=2)
+
+
+def _client(daemon: Daemon, it: Meet, name: str = "") -> Client:
+    """Somebody who is logged in to Prosody: a service, or without a name anybody."""
+    shown = daemon.state_dir / "prosody" / "certificates" / f"{DOMAIN}.crt"
+    server = Prosody(daemon.directory, it.prosody["port"], it.prosody["http-port"], shown)
+    if not name:
+        return Client(server, DOMAIN)
+    return Client(server, f"auth.{DOMAIN}", name, (daemon.state_dir / "secrets" / f"xmpp-{name}").read_text().strip())
+
+
+def _address_of(daemon: Daemon, room: str, nickname: str) -> str:
+    there = json.loads(_told(daemon, "--json", "list-occupants", "prosody", room))["occupants"]
+    address: str = next(each["address"] for each in there if each["nickname"] == nickname)
+    return address
+
+
+def _until_allowed(client: Client, room: str) -> None:
+    """Return once a ban is over, which nobody tells."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        try:
+            client.enter(room, "again")
+        except Refusal:
+            continue
+        return
+    raise AssertionError("it was never let in")
+
+
+def test_a_changed_list_of_admins_is_a_restart_and_nothing_else_is(programs: tuple[Path, Path]) -> None:
+    it = meet(programs)
+    with running(it) as daemon:
+        pids = {name: daemon.status(name)["mainPid"] for name in ("prosody", "jicofo", "jvb")}
+        assert daemon.herd("reload", "root").returncode == 0
+        assert {name: daemon.status(name)["mainPid"] for name in pids} == pids
+        it.prosody["admins"] = [f"ann@{DOMAIN}"]
+        daemon.config.write_text(it.text())
+        assert daemon.herd("reload", "root").returncode == 0
+        for name, pid in pids.items():
+            _until_another(daemon, name, pid)
+        assert f"ann@{DOMAIN}" in (daemon.services_dir / "prosody" / "prosody.cfg.lua").read_text()
+
+
+def test_they_come_up_in_their_order(programs: tuple[Path, Path]) -> None:
+    with running(meet(programs)) as daemon:
+        lines = _told(daemon, "analyze")
+        assert lines.index("prosody") < lines.index("jicofo") < lines.index("jvb")
+        since = [daemon.status(name)["sinceUSec"] for name in ("prosody", "jicofo", "jvb")]
+        assert since == sorted(since)

@@ -73,7 +73,9 @@ def laid_out(**keys: Any) -> Iterator[Prosody]:
     """All its files, with `keys` in `[prosody]`; it does not run."""
     with short_directory() as directory:
         port, http_port = _free_ports()
-        places = Places(directory / "data", directory / "certs", directory / "sock", directory / "pid")
+        places = Places(
+            directory / "data", directory / "certs", directory / "sock", directory / "pid", directory / "modules"
+        )
         prosody = Prosody(directory, port, http_port, places.certificates / f"{MEETING.domain}.crt")
         read = ProsodyConfiguration(port=port, http_port=http_port, interfaces=("127.0.0.1",), user="nobody", **keys)
         prosody.configuration.write_text(prosody_configuration(MEETING, read, places))

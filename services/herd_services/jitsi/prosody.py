@@ -16,6 +16,7 @@ from attrs import frozen
 from herd.core.errors import HerdError
 from herd.core.service import Health, Host, MakeDirectory, Note, Program, Service, Surroundings
 from herd_services.jitsi.accounts import file_of, matches, record
+from herd_services.jitsi.bans import Bans, ban_actions
 from herd_services.jitsi.certifying import Certificates
 from herd_services.jitsi.checking import Check, check_action
 from herd_services.jitsi.checks import IsGood, Listens, accounts_of
@@ -98,14 +99,16 @@ class Accounts:
 
 @frozen
 class _Before:
-    """Certificates, accounts and the file, as they have to be before it reads them."""
+    """Certificates, accounts, bans and the file, as they have to be before it reads them."""
 
     it: Definition
+    bans: Bans
 
     async def __call__(self, host: Host) -> None:
         it = self.it
         await it.certificates.provide(host)
         await Accounts(it.server, it.places.data)(host)
+        await self.bans.provide(host)
         content = prosody_configuration(it.deployment, it.read, it.places)
         await host.write_file(it.file, content.encode(), 0o600)
 
@@ -185,13 +188,14 @@ def prosody(
 ) -> tuple[Service, Definition]:
     """The service, and what others need to know of it."""
     run, state = surroundings.services_dir / "prosody", surroundings.state_dir / "prosody"
-    places = Places(state / "data", state / "certificates", run / "socket", run / "pid")
+    places = Places(state / "data", state / "certificates", run / "socket", run / "pid", run / "modules")
     given = None if jitsi.certificate is None or jitsi.key is None else (jitsi.certificate, jitsi.key)
     certificates = Certificates(places.certificates, deployment.hosts, given)
     it = Definition(deployment, read, places, run / "prosody.cfg.lua", certificates)
     accounts = [places.data / file_of(deployment.account(name)).parent for name in (FOCUS, BRIDGE)]
-    directories = dict.fromkeys((run, places.certificates, places.data, accounts[0].parent, *accounts))
+    directories = dict.fromkeys((run, places.modules, places.certificates, places.data, accounts[0].parent, *accounts))
     console = Console(read.prosodyctl, it.file)
+    bans = Bans(console, deployment, places.modules, run / "bans.lua")
     service = Service(
         provision=("prosody",),
         documentation="Prosody: the XMPP server on which Jitsi Meet's parts meet.",
@@ -205,7 +209,7 @@ def prosody(
         ),
         preparation=(MakeDirectory(state), *(MakeDirectory(each) for each in directories)),
         preflight=_Preflight(it),
-        before=_Before(it),
+        before=_Before(it, bans),
         setup=_SetUp(it),
         companion=_Company(it),
         health=Health(_Well(it)),
@@ -214,6 +218,7 @@ def prosody(
         actions=(
             *user_actions(console, deployment, places.data),
             *room_actions(console, deployment),
+            *ban_actions(bans),
             *prosody_actions(certificates, Accounts(it.server, places.data)),
             check_action(_checks(it), OF_PROSODY),
         ),

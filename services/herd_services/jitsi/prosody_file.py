@@ -12,6 +12,7 @@ from typing import Any
 from attrs import frozen
 
 from herd_services.jitsi import lua
+from herd_services.jitsi.bans import MODULE
 from herd_services.jitsi.configuration import ProsodyConfiguration
 from herd_services.jitsi.deployment import BRIDGE, FOCUS, Deployment
 
@@ -32,6 +33,8 @@ class Places:
     certificates: Path
     admin_socket: Path
     pid_file: Path
+    # Of herdd's own.
+    modules: Path
 
 
 def prosody_configuration(deployment: Deployment, read: ProsodyConfiguration, places: Places) -> str:
@@ -40,7 +43,7 @@ def prosody_configuration(deployment: Deployment, read: ProsodyConfiguration, pl
         _section("VirtualHost", deployment.auth_domain, "", _accounts()),
         _section("VirtualHost", deployment.domain, "", _people()),
         _section("Component", deployment.internal_muc, "muc", _rooms(muc_room_default_members_only=True)),
-        _section("Component", deployment.conference_muc, "muc", _rooms()),
+        _section("Component", deployment.conference_muc, "muc", _rooms(modules_enabled=[MODULE])),
         _NO_FOCUS.format(deployment.focus_component),
     )
     return "\n".join(("-- Written by herdd at each start.", _options(_global(deployment, read, places)), *hosts))
@@ -53,6 +56,7 @@ def _global(deployment: Deployment, read: ProsodyConfiguration, places: Places) 
         "data_path": str(places.data),
         "certificates": str(places.certificates),
         "admin_socket": str(places.admin_socket),
+        "plugin_paths": [str(places.modules)],
         # For prosodyctl, where root calls it.
         "prosody_user": read.user,
         **({} if read.group is None else {"prosody_group": read.group}),
