@@ -34,6 +34,7 @@ wheel-test: setup-test ## Build the wheel and run every test against it
 bench: setup-test ## Measure herdd
 	@$(python) tools/bench.py
 	@$(python) tools/bench_bans.py
+	@$(python) tools/bench_jitsi.py
 	@$(python) tools/bench_peers.py
 
 soak: setup-test ## Kill what can be killed some hundred times, and see that what was told lasts (a quarter of an hour)

@@ -86,6 +86,23 @@ class Prosody:
             return error.message
         return None if nickname in there else f"{nickname} is not in the room {room}"
 
+    async def await_welcome(self, host: Host, name: str, nickname: str, seconds: float) -> str | None:
+        """Return once the service is seen in the room, asked over one connection: None, or why it was not."""
+        room = self.deployment.room
+
+        async def asked() -> str | None:
+            try:
+                async with self.session(host, name, await self.password(host, name)) as session:
+
+                    async def absent() -> str | None:
+                        return None if nickname in await session.occupants(room) else f"{nickname} is not in {room}"
+
+                    return await host.until(absent, seconds)
+            except (Refused, OSError) as error:
+                return f"Prosody on {self.address} port {self.port}: {_words(error)}"
+
+        return await host.until(asked, seconds)
+
     async def occupants(self, host: Host, name: str) -> frozenset[str]:
         """The nicknames of who is in the room, asked by a service's account. Raises HerdError."""
         where = f"Prosody on {self.address} port {self.port}"
