@@ -13,11 +13,12 @@ from herd.core.words import clock, count
 from herd_services.jami.accounts import Account, all_accounts, find
 from herd_services.jami.banfile import Wish, wishes
 from herd_services.jami.calls import Jami
-from herd_services.jami.decision import Step, Terms, carry_out, terms
+from herd_services.jami.decision import Step, carry_out
 from herd_services.jami.following import follow_all
 from herd_services.jami.judgement import Standing
 from herd_services.jami.people import contact as contact_of
 from herd_services.jami.standing import standing
+from herd_services.terms import Terms, terms
 
 _MAX_FILE = 16 * 1024 * 1024
 
@@ -60,10 +61,10 @@ def _ban(account: Account, present: Standing, contacts: dict[str, Terms]) -> Ste
         contacts=present.contacts - gone,
         moderators=present.moderators - gone,
     )
-    changes = [on.change(account, each, Kind.BAN, holds=True) for each, on in contacts.items()]
+    changes = [on.change(account.fingerprint, each, Kind.BAN, holds=True) for each, on in contacts.items()]
     # Moderation is lost with the ban and does not come back when that ends.
     lost = [
-        evolve(on, until=None).change(account, each, Kind.MODERATOR, holds=False)
+        evolve(on, until=None).change(account.fingerprint, each, Kind.MODERATOR, holds=False)
         for each, on in contacts.items()
         if each in present.moderators
     ]
@@ -81,7 +82,7 @@ async def unban_contact(host: Host, call: Invocation) -> Reply:
             account,
             present,
             evolve(present, banned=present.banned - {contact}),
-            (on.change(account, contact, Kind.BAN, holds=False),),
+            (on.change(account.fingerprint, contact, Kind.BAN, holds=False),),
         )
         for account, present in standings
         if contact in present.banned

@@ -12,10 +12,9 @@ from functools import partial
 
 from attrs import evolve, frozen
 
-from herd.core.duration import parse_duration
-from herd.core.errors import HerdError, WrongUsage
+from herd.core.errors import HerdError
 from herd.core.ledger import Change, Kind
-from herd.core.service import Host, Invocation
+from herd.core.service import Host
 from herd_services.jami.accounts import Account
 from herd_services.jami.calls import Jami
 from herd_services.jami.judgement import Standing
@@ -25,33 +24,6 @@ from herd_services.jami.standing import bring, standing
 HERDD = "herdd"
 # Of what the ledger remembers: before a fingerprint, that anyone moderated before what did not take.
 ANYONE = "anyone-moderates:"
-_MAX_REASON = 500
-
-
-@frozen
-class Terms:
-    """What is the same for every change of a decision. Times in wall-clock seconds."""
-
-    author: str
-    at: float
-    reason: str | None = None
-    until: float | None = None
-
-    def change(self, account: Account, contact: str, kind: Kind, *, holds: bool) -> Change:
-        """One change on these terms."""
-        return Change(account.fingerprint, contact, kind, holds, self.author, self.at, self.reason, self.until)
-
-
-def terms(host: Host, call: Invocation) -> Terms:
-    """What the options --reason and --for say. Raises WrongUsage."""
-    reason, duration = call.arguments.options.get("--reason"), call.arguments.options.get("--for")
-    if reason is not None and len(reason) > _MAX_REASON:
-        raise WrongUsage(f"cannot keep the reason: it has more than {_MAX_REASON} characters; say it in fewer")
-    try:
-        until = None if duration is None else host.now() + parse_duration(duration)
-    except ValueError as error:
-        raise WrongUsage(f"cannot take --for: {error}") from error
-    return Terms(call.caller.name, host.now(), reason or None, until)
 
 
 @frozen

@@ -10,11 +10,12 @@ from herd.core.service import Host, Invocation, Reply
 from herd.core.words import clock
 from herd_services.jami.accounts import Account, find
 from herd_services.jami.calls import Jami
-from herd_services.jami.decision import Step, carry_out, terms
+from herd_services.jami.decision import Step, carry_out
 from herd_services.jami.following import follow
 from herd_services.jami.judgement import Standing
 from herd_services.jami.people import contact as contact_of
 from herd_services.jami.standing import standing
+from herd_services.terms import terms
 
 
 @frozen
@@ -49,7 +50,7 @@ async def add_moderator(host: Host, call: Invocation) -> Reply:
     contact, account, present, on = case.contact, case.account, case.present, terms(host, call)
     _refuse_banned(case, f"make {contact} a moderator")
     wanted = evolve(present, moderators=present.moderators | {contact}, anyone_moderates=False)
-    change = on.change(account, contact, Kind.MODERATOR, holds=True)
+    change = on.change(account.fingerprint, contact, Kind.MODERATOR, holds=True)
     await carry_out(host, [Step(account, present, wanted, (change,))], f"make {contact} a moderator for")
     until = "" if on.until is None else f" until {clock(on.until)}"
     text = f"{contact} is a moderator for account {account.name}{until}.\n"
@@ -64,7 +65,7 @@ async def remove_moderator(host: Host, call: Invocation) -> Reply:
     if problem := _keeps_moderator(case, forced="--force" in call.arguments.options):
         raise HerdError(f"cannot remove the moderator {contact}: {problem}")
     wanted = evolve(present, moderators=present.moderators - {contact})
-    change = terms(host, call).change(account, contact, Kind.MODERATOR, holds=False)
+    change = terms(host, call).change(account.fingerprint, contact, Kind.MODERATOR, holds=False)
     await carry_out(host, [Step(account, present, wanted, (change,))], f"remove the moderator {contact} of")
     text = f"{contact} is no longer a moderator for account {account.name}.\n"
     warnings = await follow(host, account, present, wanted)
@@ -103,7 +104,7 @@ async def remove_contact(host: Host, call: Invocation) -> Reply:
 async def _decide_contact(host: Host, call: Invocation, case: _Case, wanted: Standing) -> Reply:
     contact, account = case.contact, case.account
     holds = contact in wanted.contacts
-    change = terms(host, call).change(account, contact, Kind.CONTACT, holds=holds)
+    change = terms(host, call).change(account.fingerprint, contact, Kind.CONTACT, holds=holds)
     attempt = f"{'add' if holds else 'remove'} the contact {contact} of"
     await carry_out(host, [Step(account, case.present, wanted, (change,))], attempt)
     text = f"{contact} is {'a' if holds else 'no longer a'} contact of account {account.name}.\n"

@@ -14,7 +14,6 @@ from typing import Any
 
 from attrs import frozen
 
-from herd.core.duration import parse_duration
 from herd.core.errors import HerdError, WrongUsage
 from herd.core.ledger import Change, Entry, Kind, latest
 from herd.core.service import Access, Action, Host, Invocation, Reply
@@ -22,12 +21,12 @@ from herd.core.words import clock
 from herd_services.jitsi import lua
 from herd_services.jitsi.console import Console
 from herd_services.jitsi.deployment import Deployment
+from herd_services.terms import terms
 
 MODULE = "herd_bans"
 # Of a change in the ledger: wherever people meet.
 EVERYWHERE = "*"
 _ADDRESS = re.compile(r"[^@/\s\"&'<>:]{1,200}@[A-Za-z0-9.-]{1,200}")
-_MAX_REASON = 500
 
 _SOURCE = """\
 -- Written by herdd: keeps whom it has banned out of rooms.
@@ -107,15 +106,8 @@ class Bans:
             )
         if address.partition("@")[2] == self.deployment.auth_domain:
             raise HerdError(f"cannot {attempt} {address}: it is an account of a service; see: herd delete-user prosody")
-        reason, duration = call.arguments.options.get("--reason"), call.arguments.options.get("--for")
-        if reason is not None and len(reason) > _MAX_REASON:
-            raise WrongUsage(f"cannot keep the reason: it has more than {_MAX_REASON} characters; say it in fewer")
-        try:
-            until = None if duration is None else host.now() + parse_duration(duration)
-        except ValueError as error:
-            raise WrongUsage(f"cannot take --for: {error}") from error
         place = EVERYWHERE if room is None else self._room(room)
-        return Change(place, address, Kind.BAN, holds, call.caller.name, host.now(), reason or None, until)
+        return terms(host, call).change(place, address, Kind.BAN, holds=holds)
 
     def _room(self, name: str) -> str:
         room = name.lower() if "@" in name else f"{name.lower()}@{self.deployment.conference_muc}"

@@ -16,6 +16,7 @@ import h11
 import trio
 
 from herd.core.service import HttpAnswer
+from herd.daemon.links import why_broken
 
 _PORTS = {"http": 80, "https": 443}
 _BLOCK = 64 * 1024
@@ -91,7 +92,7 @@ async def _asked(url: str, method: str, content: bytes | None) -> AsyncIterator[
             await stream.send_all(_request(protocol, parts, method, content))
             yield _Exchange(stream, protocol)
     except trio.BrokenResourceError as error:
-        raise OSError(_reason(error)) from error
+        raise OSError(why_broken(error)) from error
 
 
 async def _connected(scheme: str, host: str, port: int | None) -> trio.abc.Stream:
@@ -100,16 +101,6 @@ async def _connected(scheme: str, host: str, port: int | None) -> trio.abc.Strea
     # Anew each time, for certificates are renewed while herdd runs; it reads many files.
     context = await trio.to_thread.run_sync(ssl.create_default_context)
     return await trio.open_ssl_over_tcp_stream(host, port or _PORTS[scheme], https_compatible=True, ssl_context=context)
-
-
-def _reason(error: trio.BrokenResourceError) -> str:
-    match error.__cause__:
-        case ssl.SSLCertVerificationError() as cause:
-            return f"its certificate cannot be trusted: {cause.verify_message}"
-        case ssl.SSLError() as cause:
-            return f"it does not speak TLS: {cause.reason}"
-        case _:
-            return "the connection broke"
 
 
 def _request(protocol: h11.Connection, parts: SplitResult, method: str, content: bytes | None) -> bytes:

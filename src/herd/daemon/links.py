@@ -46,14 +46,14 @@ class Link:
         try:
             await self._stream.send_all(data)
         except trio.BrokenResourceError as error:
-            raise OSError(errno.EPIPE, _reason(error)) from error
+            raise OSError(errno.EPIPE, why_broken(error)) from error
 
     async def receive(self) -> bytes:
         """What comes next, nothing at the end. Raises OSError."""
         try:
             return bytes(await self._stream.receive_some(_BLOCK))
         except trio.BrokenResourceError as error:
-            raise OSError(errno.ECONNRESET, _reason(error)) from error
+            raise OSError(errno.ECONNRESET, why_broken(error)) from error
 
     async def start_tls(self, name: str, trusted: str) -> None:
         """Encrypt from now on: the certificate has to be for that name and one of these, or signed by one (PEM)."""
@@ -64,7 +64,7 @@ class Link:
         try:
             await encrypted.do_handshake()
         except trio.BrokenResourceError as error:
-            raise OSError(errno.EPROTO, _reason(error)) from error
+            raise OSError(errno.EPROTO, why_broken(error)) from error
         self._stream = encrypted
 
     async def close(self) -> None:
@@ -72,11 +72,12 @@ class Link:
         await trio.aclose_forcefully(self._stream)
 
 
-def _reason(error: trio.BrokenResourceError) -> str:
+def why_broken(error: trio.BrokenResourceError) -> str:
+    """Why the other side, or what it shows, ended a connection: a clause."""
     match error.__cause__:
         case ssl.SSLCertVerificationError() as cause:
             return f"its certificate cannot be trusted: {cause.verify_message}"
         case ssl.SSLError() as cause:
-            return f"it does not encrypt: {cause.reason}"
+            return f"it does not speak TLS: {cause.reason}"
         case _:
             return "the connection broke"
