@@ -15,8 +15,9 @@ MARK = "HERD_INVOCATION"
 _STAT = 4096
 # Seconds.
 _MOMENT = 0.01
-# How often a process that executes another program is asked for its mark, and the seconds between.
-_ASKED, _PAUSE = 100, 0.0002
+# How often a process that executes another program is asked for its mark, and the seconds between: the first pause, and
+# what doubling comes to. A second in all, for on a busy machine it may have to wait for its turn in the middle of that.
+_ASKED, _PAUSE, _LONGEST_PAUSE = 60, 0.0002, 0.02
 # Of its flags (include/linux/sched.h): it is a thread of the kernel.
 _KERNEL = 0x00200000
 
@@ -105,21 +106,27 @@ def mark_of(pid: int) -> str | None:
 
 def _environment(pid: int) -> bytes:
     """Its environment, that of the next program if it executes one; empty if it has none, or is not ours to read."""
+    pause = _PAUSE
     with suppress(OSError):
         for _ in range(_ASKED):
             if (environment := _contents(f"/proc/{pid}/environ")) or _has_none(pid):
                 return environment
             # The kernel cannot tell when execve(2) has laid out the new one.
-            time.sleep(_PAUSE)
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
     return b""
 
 
 def _has_none(pid: int) -> bool:
-    """Whether there is no environment to come: in its new memory execve(2) has begun with an env_end of 0 (proc(5))."""
+    """Whether there is no environment to come.
+
+    execve(2) begins with new memory, lays out the environment there, and says last of all where the code is (start_code
+    of proc(5)); until then both ends of the environment are the same, too.
+    """
     words = _read(f"/proc/{pid}/stat", _STAT).rpartition(b")")[2].split()
     if not words or words[0] in (b"Z", b"X") or int(words[6]) & _KERNEL:
         return True
-    return words[47] == words[48] != b"0"
+    return words[47] == words[48] and words[23] != b"0"
 
 
 def marked(marks: Container[str]) -> dict[int, str]:

@@ -182,7 +182,7 @@ class Process:
                     os.close(descriptor)
 
     def pids(self) -> set[int]:
-        """Every living process of the service. Reads /proc: call it in a thread."""
+        """Every living process of the service, as of a moment ago. Reads /proc: call it in a thread."""
         found = members(self.pid, self.mark, _CENSUS.recent())
         return found if self._reaped else found | {self.pid}
 
