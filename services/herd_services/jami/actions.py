@@ -13,7 +13,7 @@ from herd_services.jami.enabling import disable_account, enable_account
 from herd_services.jami.history import history
 from herd_services.jami.listings import list_account_details, list_accounts, list_contacts, list_moderators
 from herd_services.jami.moderation import add_contact, add_moderator, remove_contact, remove_moderator
-from herd_services.jami.turn import change
+from herd_services.turn import change
 
 ACTIONS = (
     Action("list-accounts", "List the accounts: fingerprint, name, and whether disabled.", list_accounts),

@@ -11,7 +11,7 @@ from herd_services.jami import call_manager
 from herd_services.jami.accounts import Account, all_accounts, find
 from herd_services.jami.conferences import Conference, Participant, conferences, hang_up_contact, mute
 from herd_services.jami.people import contact as contact_of
-from herd_services.jami.turn import change
+from herd_services.turn import change
 
 _MAX_NAME = 60
 # What the infos call it, the key for programs, the mark for people.
