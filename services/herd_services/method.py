@@ -7,7 +7,8 @@ from typing import Generic, TypeVar
 
 from attrs import frozen
 
-from herd.core.service import Host, Invocation, Reply
+from herd.core.action import Invocation, Reply
+from herd.core.host import Host
 
 S = TypeVar("S")
 

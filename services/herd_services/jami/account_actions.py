@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from herd.core.service import Action
+from herd.core.action import Action
 from herd_services.jami.comparing import Comparer
 from herd_services.jami.configuration import AccountConfiguration
 from herd_services.jami.creating import create_account

@@ -5,7 +5,7 @@ Every argument is checked before anything is changed, and every change is read b
 
 from __future__ import annotations
 
-from herd.core.service import Action
+from herd.core.action import Action
 from herd_services.jami.banning import ban_contact, import_bans, unban_contact
 from herd_services.jami.bans import export_bans, list_banned_contacts
 from herd_services.jami.conference_actions import ACTIONS as _OF_CONFERENCES

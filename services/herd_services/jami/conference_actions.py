@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError
-from herd.core.service import Action, Host, Invocation, Reply
+from herd.core.host import Host
 from herd.core.words import count
 from herd_services.jami import call_manager
 from herd_services.jami.accounts import Account, all_accounts, find

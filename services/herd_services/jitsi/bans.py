@@ -14,9 +14,10 @@ from typing import Any
 
 from attrs import frozen
 
+from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError, WrongUsage
+from herd.core.host import Host
 from herd.core.ledger import Change, Entry, Kind, latest
-from herd.core.service import Action, Host, Invocation, Reply
 from herd.core.words import clock
 from herd_services.jitsi import lua
 from herd_services.jitsi.console import Console

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from attrs import frozen
 
-from herd.core.service import Action, Health, Host, MakeDirectory, Program, Service, Surroundings
+from herd.core.action import Action
+from herd.core.host import Host
+from herd.core.preparation import MakeDirectory
+from herd.core.service import Health, Program, Service, Surroundings
 from herd_services.jitsi.checking import Check, check_action
 from herd_services.jitsi.checks import Answers, Fits, IsSeen, KnowsItsBridges, SaysItIsWell
 from herd_services.jitsi.configuration import JicofoConfiguration, JitsiConfiguration

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from herd.core.service import Health, Host, MakeDirectory, Program, Service, Surroundings
+from herd.core.host import Host
+from herd.core.preparation import MakeDirectory
+from herd.core.service import Health, Program, Service, Surroundings
 from herd_services.jitsi.checking import Check, check_action
 from herd_services.jitsi.checks import Answers, IsSeen, Listens, LogsIn, SaysItIsWell
 from herd_services.jitsi.configuration import JvbConfiguration

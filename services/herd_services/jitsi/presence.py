@@ -9,7 +9,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from herd.core.errors import HerdError
-from herd.core.service import Host
+from herd.core.host import Host
 from herd_services.jitsi.meeting import Prosody
 
 # A Java that starts on a small machine, and then one that logs in. Seconds, within a start's limit of 90.

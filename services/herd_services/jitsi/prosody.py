@@ -14,7 +14,9 @@ from signal import SIGHUP
 from attrs import frozen
 
 from herd.core.errors import HerdError
-from herd.core.service import Health, Host, MakeDirectory, Note, Program, Service, Surroundings
+from herd.core.host import Host, Note
+from herd.core.preparation import MakeDirectory
+from herd.core.service import Health, Program, Service, Surroundings
 from herd_services.jitsi.accounts import file_of, matches, record
 from herd_services.jitsi.bans import Bans, ban_actions
 from herd_services.jitsi.certifying import Certificates

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from herd.core.action import Access, Action, Invocation, Reply
 from herd.core.errors import HerdError
-from herd.core.service import Access, Action, Host, Invocation, Reply
+from herd.core.host import Host
 from herd.core.words import count
 from herd_services.jitsi import lua
 from herd_services.jitsi.console import Console

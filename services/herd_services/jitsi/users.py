@@ -8,8 +8,9 @@ from pathlib import Path
 
 from attrs import frozen
 
+from herd.core.action import Access, Action, Invocation, Reply
 from herd.core.errors import HerdError
-from herd.core.service import Access, Action, Host, Invocation, Reply
+from herd.core.host import Host
 from herd_services.jitsi import lua
 from herd_services.jitsi.accounts import file_of, record
 from herd_services.jitsi.console import Console
