@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,7 +107,17 @@ def assembly() -> Iterator[Assembly]:
 
 
 @pytest.fixture(scope="module")
-def programs() -> Iterator[tuple[Path, Path]]:
-    """The doubles."""
+def programs(request: pytest.FixtureRequest) -> Iterator[tuple[Path, Path]]:
+    """Jicofo and a bridge: the real ones where they are given, else doubles."""
+    given: Path | None = request.config.getoption("--jitsi")
+    if given is not None:
+        yield _installed(given / "jicofo/jicofo.sh"), _installed(given / "jitsi-videobridge/jvb.sh")
+        return
     with short_directory() as directory:
         yield write_doubles(directory)
+
+
+def _installed(program: Path) -> Path:
+    if not os.access(program, os.X_OK):
+        pytest.exit(f"cannot find {program}; install the Jitsi project's packages, or leave --jitsi out", returncode=4)
+    return program

@@ -16,6 +16,8 @@ from jitsi_doubles import write_doubles
 from jitsi_meeting import Meeting, another_certificate, fetch, write_trust_store
 from support import PATIENCE, short_directory
 
+pytestmark = pytest.mark.double
+
 FOUND = "Added new videobridge: Bridge[jid=jvbbrewery@internal.auth.meet.example/"
 SICK = "Health check failed: "
 

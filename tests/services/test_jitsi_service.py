@@ -267,6 +267,7 @@ def test_who_is_in_a_room_is_listed_and_kicked(programs: tuple[Path, Path]) -> N
             assert said in _told(daemon, *words, status=1)
 
 
+@pytest.mark.double
 def test_a_bridge_stops_once_its_last_conference_is_over(programs: tuple[Path, Path]) -> None:
     it = meet(programs)
     with running(it) as daemon:

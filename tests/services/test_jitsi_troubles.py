@@ -114,6 +114,7 @@ def test_8_a_health_that_is_switched_off(programs: tuple[Path, Path]) -> None:
         assert "  - it says that it is well: not so: that is switched off; remove health from extra\n" in said
 
 
+@pytest.mark.double
 def test_9_a_heap_that_is_not_to_be_had(programs: tuple[Path, Path]) -> None:
     it = meet(programs)
     it.jitsi["auto-start"] = True
@@ -122,6 +123,7 @@ def test_9_a_heap_that_is_not_to_be_had(programs: tuple[Path, Path]) -> None:
         _until_why(daemon, "jvb", "Likely: there is not the memory that it was promised")
 
 
+@pytest.mark.double
 def test_10_a_library_without_which_nobody_can_join(programs: tuple[Path, Path]) -> None:
     it = meet(programs)
     it.jvb[0]["extra"] = {**_quick(it.jvb[0]), "double": {"fault": "no-dcsctp"}}

@@ -1,4 +1,4 @@
-"""Jitsi Meet's tables for a test, with the doubles of Jicofo and the bridges as programs, and all of it running."""
+"""Jitsi Meet's tables for a test, on ports of its own, and all of it running."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ DOMAIN = "meet.example.org"
 BREWERY = f"jvbbrewery@internal.auth.{DOMAIN}"
 # As often as the doubles tell, so that no test waits for the next time.
 _QUICK = {"videobridge": {"stats": {"interval": "100 ms"}}}
+# Mebibytes; a real one needs some, a double takes no notice.
+_HEAP = 256
 
 
 def free_ports(count: int) -> list[int]:
@@ -34,7 +36,7 @@ def free_ports(count: int) -> list[int]:
 
 @define
 class Meet:
-    """The tables of one Jitsi Meet, with the doubles as its programs; a test changes them before it writes them."""
+    """The tables of one Jitsi Meet; a test changes them before it writes them."""
 
     jitsi: dict[str, Any]
     prosody: dict[str, Any]
@@ -59,10 +61,10 @@ def meet(programs: tuple[Path, Path], bridges: int = 1) -> Meet:
     return Meet(
         {"domain": DOMAIN, "auto-start": False},
         {"port": port, "http-port": web, "interfaces": ["127.0.0.1"], **user},
-        {"program": jicofo, "http-port": focus, "memory": 64, **user},
+        {"program": jicofo, "http-port": focus, "memory": _HEAP, **user},
         [
             {"program": jvb, "nickname": f"b{n + 1}", "udp-port": others[2 * n], "http-port": others[2 * n + 1],
-             "memory": 64, "extra": _QUICK, **user}
+             "memory": _HEAP, "extra": _QUICK, **user}
             for n in range(bridges)
         ],
     )  # fmt: skip
