@@ -57,6 +57,15 @@ def test_no_secret_is_where_others_can_see_it(programs: tuple[Path, Path]) -> No
             assert not any(secret in daemon.log(name) for secret in secrets)
 
 
+def test_heaps_that_do_not_fit_together_are_said_at_once(programs: tuple[Path, Path]) -> None:
+    it = meet(programs)
+    it.jvb[0]["memory"] = psutil.virtual_memory().total // 2**20
+    with running(it) as daemon:
+        (warning,) = daemon.status("jicofo")["warnings"]
+        assert warning.startswith("the heaps do not fit into the machine's memory: ")
+        assert daemon.status("jvb")["warnings"] == []
+
+
 def test_restarts_travel_down(programs: tuple[Path, Path]) -> None:
     it = meet(programs, bridges=2)
     with running(it) as daemon:

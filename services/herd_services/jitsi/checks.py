@@ -121,7 +121,7 @@ class Fits:
     memory: int
 
     async def __call__(self, host: Host) -> str | None:
-        return None if self.heaps <= self.memory else f"{self.heaps} MiB are promised, and there are {self.memory}"
+        return None if self.heaps <= self.memory else f"{self.heaps} MiB are promised, and there are {self.memory} MiB"
 
 
 def accounts_of(prosody: Prosody) -> tuple[tuple[str, LogsIn], ...]:

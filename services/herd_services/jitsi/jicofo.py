@@ -63,6 +63,7 @@ class _Before:
     read: JicofoConfiguration
     prosody: Prosody
     files: Files
+    fits: Fits
 
     async def __call__(self, host: Host) -> None:
         await self.prosody.trust(host, self.files.trust_store)
@@ -72,6 +73,8 @@ class _Before:
         await host.write_file(self.files.logging, logging_properties(self.read.log_level), 0o600)
         for remark in translated(self.read.extra).remarks:
             host.warn(remark)
+        if reason := await self.fits(host):
+            host.warn(f"the heaps do not fit into the machine's memory: {reason}; give [jicofo] or [[jvb]] less memory")
 
 
 def heap(wanted: int | None, surroundings: Surroundings) -> int:
@@ -121,7 +124,7 @@ def jicofo(
         ),
         preparation=(MakeDirectory(run),),
         preflight=_Preflight(read),
-        before=_Before(read, prosody, files),
+        before=_Before(read, prosody, files, fits),
         setup=UntilPresent(presence),
         health=Health(StillPresent(presence)),
         grace_period=10.0,
