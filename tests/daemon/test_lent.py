@@ -17,7 +17,7 @@ from herd.daemon.http import fetch
 from herd.daemon.links import connected
 from herd.daemon.secrets import Secrets
 from herd.daemon.watching import watching
-from herd_services.jitsi.certificates import self_signed
+from herd_services.certificates import self_signed
 
 
 @asynccontextmanager

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from herd_services.jitsi.certificates import expires, problem, self_signed, trust_store, trusts
+from herd_services.certificates import expires, problem, self_signed
 from herd_services.jitsi.java import TRUST_PASSWORD, java_properties
+from herd_services.jitsi.trust import trust_store, trusts
 from support import PATIENCE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

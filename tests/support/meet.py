@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import define
 
-from herd_services.jitsi.certificates import self_signed
+from herd_services.certificates import self_signed
 from support import Daemon, herdd, toml
 
 DOMAIN = "meet.example.org"

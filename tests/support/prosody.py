@@ -21,8 +21,8 @@ from xml.etree.ElementTree import Element, XMLPullParser
 
 from attrs import frozen
 
+from herd_services.certificates import self_signed
 from herd_services.jitsi.accounts import file_of, record
-from herd_services.jitsi.certificates import self_signed
 from herd_services.jitsi.configuration import ProsodyConfiguration
 from herd_services.jitsi.deployment import BRIDGE, FOCUS, Deployment
 from herd_services.jitsi.prosody_file import Places, prosody_configuration

@@ -24,9 +24,9 @@ from herd_services.jitsi.jicofo_file import jicofo_configuration
 from herd_services.jitsi.meeting import Prosody
 from herd_services.jitsi.nested import hocon
 from herd_services.jitsi.old_names import translated
-from herd_services.jitsi.preflight import check_port, check_program
 from herd_services.jitsi.presence import Presence, StillPresent, UntilPresent
 from herd_services.jitsi.symptoms import OF_JICOFO
+from herd_services.preflight import check_port, check_program
 
 _REMEDY = "install the Jitsi project's package jicofo"
 

@@ -10,12 +10,11 @@ from attrs import frozen
 
 from herd.core.errors import HerdError
 from herd.core.host import Host
+from herd_services.certifying import MAX_PEM
 from herd_services.jitsi.deployment import Deployment, Rendezvous
 from herd_services.jitsi.xmpp import Refused, Server, Session, logged_in
 from herd_services.password import MAX_FILE, first_line
 
-# Bytes.
-MAX_PEM = 256 * 1024
 # Of one attempt to log in and ask, seconds.
 _PATIENCE = 10.0
 
@@ -62,7 +61,7 @@ class Prosody:
     async def trust(self, host: Host, store: Path) -> None:
         """Have a store of what Java shall trust, written anew only where it has to be. Raises HerdError."""
         # Only this needs the package behind it, which takes its time to be read in.
-        from herd_services.jitsi.certificates import trust_store, trusts
+        from herd_services.jitsi.trust import trust_store, trusts
 
         certificates = await self.trusted(host)
         try:

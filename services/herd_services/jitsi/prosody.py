@@ -17,22 +17,22 @@ from herd.core.errors import HerdError
 from herd.core.host import Host, Note
 from herd.core.preparation import MakeDirectory
 from herd.core.service import Health, Program, Service, Surroundings
+from herd_services.certifying import Certificates
 from herd_services.jitsi.accounts import file_of, matches, record
 from herd_services.jitsi.bans import Bans, ban_actions
-from herd_services.jitsi.certifying import Certificates
 from herd_services.jitsi.checking import Check, check_action
 from herd_services.jitsi.checks import IsGood, Listens, accounts_of
 from herd_services.jitsi.configuration import JitsiConfiguration, ProsodyConfiguration
 from herd_services.jitsi.console import Console
 from herd_services.jitsi.deployment import BRIDGE, FOCUS, Deployment
 from herd_services.jitsi.meeting import Prosody
-from herd_services.jitsi.preflight import check_port, check_program
 from herd_services.jitsi.prosody_actions import prosody_actions
 from herd_services.jitsi.prosody_file import Places, prosody_configuration
 from herd_services.jitsi.rooms import room_actions
 from herd_services.jitsi.symptoms import OF_PROSODY
 from herd_services.jitsi.users import user_actions
 from herd_services.jitsi.xmpp import MUC
+from herd_services.preflight import check_port, check_program
 
 _MAX_RECORD = 64 * 1024
 _LOADING = 30.0
@@ -214,7 +214,7 @@ def prosody(
     run, state = surroundings.services_dir / "prosody", surroundings.state_dir / "prosody"
     places = Places(state / "data", state / "certificates", run / "socket", run / "pid", run / "modules")
     given = None if jitsi.certificate is None or jitsi.key is None else (jitsi.certificate, jitsi.key)
-    certificates = Certificates(places.certificates, deployment.hosts, given)
+    certificates = Certificates(places.certificates, deployment.domain, deployment.hosts, given)
     it = Definition(deployment, read, places, run / "prosody.cfg.lua", certificates)
     accounts = [places.data / file_of(deployment.account(name)).parent for name in (FOCUS, BRIDGE)]
     directories = dict.fromkeys((run, places.modules, places.certificates, places.data, accounts[0].parent, *accounts))

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from herd.core.action import Access, Action, Invocation, Reply
 from herd.core.host import Host
-from herd_services.jitsi.certifying import Certificates
+from herd_services.certifying import Certificates
 from herd_services.jitsi.deployment import BRIDGE, FOCUS
 from herd_services.jitsi.meeting import secret_name
 

@@ -1,4 +1,4 @@
-"""Certificates of Prosody: made, judged, and handed to Java as what it shall trust.
+"""Certificates of servers: made and judged.
 
 To be imported by who needs one, when it is needed: `cryptography` takes long to load.
 """
@@ -13,17 +13,13 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
     load_pem_private_key,
-    pkcs12,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
-from herd_services.jitsi.java import TRUST_PASSWORD
 
 # Nobody but our own services knows the certificate, and they are told of it by file: its end protects nobody, and would
 # stop every conference on some day that nobody thinks of.
@@ -31,7 +27,7 @@ _VALID = timedelta(days=3650)
 # Bridges on other hosts may have a clock that is late.
 _BEFORE = timedelta(days=1)
 # A common name has 64 characters at most, a domain more: names are in the extension, where alone they are looked for.
-_SUBJECT = "Jitsi Meet of herdd"
+_SUBJECT = "made by herdd"
 
 
 def self_signed(names: Sequence[str], now: datetime) -> tuple[bytes, bytes]:
@@ -98,25 +94,6 @@ def problem(certificate: bytes, key: bytes, names: Sequence[str], now: datetime)
 def expires(certificate: bytes) -> datetime:
     """When a certificate in PEM does; the first, if there are several. Raises ValueError."""
     return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
-
-
-def trust_store(certificates: bytes) -> bytes:
-    """A key store (PKCS #12) of what Java shall trust, all of these (PEM); no two are the same. Raises ValueError."""
-    entries = [
-        pkcs12.PKCS12Certificate(certificate, f"herdd-{number}".encode())
-        for number, certificate in enumerate(x509.load_pem_x509_certificates(certificates), 1)
-    ]
-    return pkcs12.serialize_java_truststore(entries, BestAvailableEncryption(TRUST_PASSWORD.encode()))
-
-
-def trusts(store: bytes, certificates: bytes) -> bool:
-    """Whether a key store has just these certificates (PEM), so that it can stay as it is. Raises ValueError."""
-    wanted = set(x509.load_pem_x509_certificates(certificates))
-    try:
-        found = pkcs12.load_pkcs12(store, TRUST_PASSWORD.encode())
-    except ValueError:
-        return False
-    return {each.certificate for each in found.additional_certs} == wanted
 
 
 def _names(certificate: x509.Certificate) -> frozenset[str]:

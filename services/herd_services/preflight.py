@@ -9,10 +9,10 @@ from herd.core.errors import HerdError
 from herd.core.host import Host
 
 
-async def check_program(host: Host, program: Path, service: str, remedy: str) -> None:
+async def check_program(host: Host, program: Path, service: str, remedy: str, key: str = "program") -> None:
     """Raises HerdError where it cannot be executed."""
     if not await host.is_executable(program):
-        raise HerdError(f'there is no program {program}; {remedy}, or name another: program = "/…" in [{service}]')
+        raise HerdError(f'there is no program {program}; {remedy}, or name another: {key} = "/…" in [{service}]')
 
 
 async def check_port(

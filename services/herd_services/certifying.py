@@ -1,4 +1,4 @@
-"""Prosody's certificate: the administrator's, or one that herdd makes, where Prosody alone can read its key."""
+"""A server's certificate: the administrator's, or one that herdd makes, where the server alone can read its key."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from attrs import frozen
 
 from herd.core.errors import HerdError
 from herd.core.host import Host
-from herd_services.jitsi.meeting import MAX_PEM
 
+# Bytes of a file of certificates or keys.
+MAX_PEM = 256 * 1024
 # One of ours is made anew when it has so long left.
 _RENEWAL = timedelta(days=30)
 
@@ -25,22 +26,23 @@ class Pair:
 
 @frozen
 class Certificates:
-    """The pair that Prosody serves all its hosts with, in `directory`; made from `given` files, or by herdd."""
+    """The pair of a server that has these names, NAME.crt and NAME.key in `directory`; from `given` files, or ours."""
 
     directory: Path
+    name: str
     names: tuple[str, ...]
     # Certificate and key; None: herdd makes them.
     given: tuple[Path, Path] | None
 
     @property
     def certificate(self) -> Path:
-        """Where Prosody finds it."""
-        return self.directory / f"{self.names[0]}.crt"
+        """Where the server finds it."""
+        return self.directory / f"{self.name}.crt"
 
     @property
     def key(self) -> Path:
-        """Where Prosody finds its key."""
-        return self.directory / f"{self.names[0]}.key"
+        """Where the server finds its key."""
+        return self.directory / f"{self.name}.key"
 
     @property
     def sources(self) -> tuple[Path, Path]:
@@ -58,18 +60,18 @@ class Certificates:
         wanted = await self._made(host, present) if self.given is None else await self._read(host, self.given)
         if wanted == present:
             return False
-        # The key first: Prosody is told when both are there.
+        # The key first: the server is told when both are there.
         await host.write_file(self.key, wanted.key, 0o600)
         await host.write_file(self.certificate, wanted.certificate, 0o644)
         return True
 
     async def expires(self, host: Host) -> datetime:
         """When the one in place does. Raises HerdError."""
-        from herd_services.jitsi.certificates import expires
+        from herd_services.certificates import expires
 
         pair = await self._present(host)
         if pair is None:
-            raise HerdError(f"cannot read the certificate {self.certificate}; restart it with: herd restart prosody")
+            raise HerdError(f"cannot read the certificate {self.certificate}; it is made anew at the next start")
         return await host.in_thread(lambda: expires(pair.certificate))
 
     async def _present(self, host: Host) -> Pair | None:
@@ -79,7 +81,7 @@ class Certificates:
             return None
 
     async def _made(self, host: Host, present: Pair | None) -> Pair:
-        from herd_services.jitsi.certificates import problem, self_signed
+        from herd_services.certificates import problem, self_signed
 
         now = datetime.fromtimestamp(host.now(), UTC)
         if present is not None:
@@ -90,7 +92,7 @@ class Certificates:
         return Pair(certificate, key)
 
     async def _read(self, host: Host, files: tuple[Path, Path]) -> Pair:
-        from herd_services.jitsi.certificates import problem
+        from herd_services.certificates import problem
 
         contents = []
         for file in files:
@@ -101,5 +103,9 @@ class Certificates:
         pair = Pair(*contents)
         now = datetime.fromtimestamp(host.now(), UTC)
         if reason := await host.in_thread(lambda: problem(pair.certificate, pair.key, self.names, now)):
-            raise HerdError(f"cannot use the certificate {files[0]}: {reason}; give one for {', '.join(self.names)}")
+            raise HerdError(f"cannot use the certificate {files[0]}: {reason}; give {_wanted(self.names)}")
         return pair
+
+
+def _wanted(names: tuple[str, ...]) -> str:
+    return f"one for {', '.join(names)}" if names else "another"
