@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from herd.core.errors import HerdError, WrongUsage
+from herd.core.errors import HerdError, SecretWanted, WrongUsage
 from herdctl import client
 from herdctl.request import Request
 from herdctl.terminal import Terminal, complain
@@ -72,8 +72,20 @@ def run(request: Request) -> int:
 
 
 def _perform(request: Request, path: str) -> int:
+    try:
+        return _ask(request, path, request.arguments)
+    except SecretWanted as wanted:
+        if not os.isatty(0):
+            raise
+        from herdctl.secret import typed
+
+        with typed(wanted.prompt) as file:
+            return _ask(request, path, [*request.arguments, wanted.option, file])
+
+
+def _ask(request: Request, path: str, arguments: list[str]) -> int:
     terminal = Terminal(plain=request.json)
-    parameters = {"action": request.action, "service": request.service, "arguments": request.arguments}
+    parameters = {"action": request.action, "service": request.service, "arguments": arguments}
     answer: dict[str, Any] = {}
     try:
         for answer in client.calls(path, "Perform", parameters):

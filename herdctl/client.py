@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from herd.core.errors import INTERFACE, KINDS, HerdError, Unreachable
+from herd.core.errors import INTERFACE, KINDS, HerdError, SecretWanted, Unreachable
 from herd.core.protocol import MAX_REPLY, Call, FrameBuffer, ProtocolViolation, decode
 
 TYPE_CHECKING = False
@@ -55,7 +55,10 @@ def _replies(connection: socket.socket) -> Iterator[dict[str, Any]]:
 
 def _error(name: str, parameters: dict[str, Any]) -> HerdError:
     kind = KINDS.get(name.removeprefix(f"{INTERFACE}."), HerdError)
-    return kind(parameters.get("message") or f"cannot do that: herdd answers {name} {parameters}")
+    message = parameters.get("message") or f"cannot do that: herdd answers {name} {parameters}"
+    if kind is SecretWanted and parameters.keys() >= {"prompt", "option"}:
+        return SecretWanted(message, parameters["prompt"], parameters["option"])
+    return kind(message)
 
 
 def _unreachable(path: str, error: Exception) -> HerdError:

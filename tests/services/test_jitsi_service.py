@@ -247,7 +247,7 @@ def test_accounts_are_made_and_deleted(programs: tuple[Path, Path], tmp_path: Pa
             (("delete-user", "prosody", "jibri"), "there is no such account"),
             (("delete-user", "prosody", "focus"), "herdd looks after it"),
             (("register-user", "prosody", "a@b.c", "--password-file", str(file)), "an account is like ann@"),
-            (("register-user", "prosody", "ann"), "name a file that holds its password"),
+            (("register-user", "prosody", "ann"), "name a file whose first line is its password"),
             (("register-user", "prosody", 'a"]] os.exit()--', "--password-file", str(file)), "an account is like ann@"),
         ):
             assert said in _told(daemon, *words, status=1)

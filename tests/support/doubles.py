@@ -134,7 +134,9 @@ class FakeSurroundings:
             raise self.prepare_error
         return NOBODY
 
-    async def spawn(self, service: Service, who: Identity, extra: dict[str, str], sockets: Sequence[int]) -> Process:
+    async def spawn(
+        self, service: Service, words: Sequence[str], who: Identity, extra: dict[str, str], sockets: Sequence[int]
+    ) -> Process:
         # Like a thread that is not abandoned.
         with trio.CancelScope(shield=True):
             await self.may_spawn.wait()

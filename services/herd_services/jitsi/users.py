@@ -9,7 +9,7 @@ from pathlib import Path
 from attrs import frozen
 
 from herd.core.action import Access, Action, Invocation, Reply
-from herd.core.errors import HerdError
+from herd.core.errors import HerdError, SecretWanted
 from herd.core.host import Host
 from herd_services.jitsi import lua
 from herd_services.jitsi.accounts import file_of, record
@@ -41,7 +41,10 @@ class Users:
         _, address = self._user(call.arguments[0], "register")
         file = call.arguments.options.get("--password-file")
         if file is None:
-            raise HerdError(f"cannot register {address}: name a file that holds its password: --password-file FILE")
+            raise SecretWanted(
+                f"cannot register {address}: name a file whose first line is its password: --password-file FILE",
+                f"Password of {address}",
+            )
         try:
             password = first_line(await call.caller.read_file(file, MAX_FILE))
             made = await host.in_thread(lambda: record(password, secrets.token_hex(16)))

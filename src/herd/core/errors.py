@@ -21,6 +21,11 @@ class HerdError(Exception):
         """The sentence a user reads."""
         return str(self.args[0]) if self.args else "cannot do that"
 
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What travels with its name."""
+        return {"message": self.message}
+
 
 class WrongUsage(HerdError):
     """Arguments that an action does not take: exit status 2."""
@@ -57,6 +62,24 @@ class NotAllowed(HerdError):
     exit_status = 6
 
 
+class SecretWanted(HerdError):
+    """A password is missing: whoever sits at a terminal is asked for it, under `prompt`.
+
+    It is given as a file that `option` names; the message says so to all others.
+    """
+
+    name = "SecretWanted"
+
+    def __init__(self, message: str, prompt: str = "Password", option: str = "--password-file") -> None:
+        super().__init__(message)
+        self.prompt, self.option = prompt, option
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What travels with its name."""
+        return {"message": self.message, "prompt": self.prompt, "option": self.option}
+
+
 class StartFailed(HerdError):
     """A service did not come up; the sentence names the reason, `notes` are lines that bear it out."""
 
@@ -78,4 +101,7 @@ class ConfigurationError(HerdError):
 
 
 # What the socket may carry, by the last word of the error's name.
-KINDS = {kind.name: kind for kind in (HerdError, WrongUsage, NoSuchService, NoSuchAction, NotAllowed, StartFailed)}
+KINDS = {
+    kind.name: kind
+    for kind in (HerdError, WrongUsage, NoSuchService, NoSuchAction, NotAllowed, SecretWanted, StartFailed)
+}

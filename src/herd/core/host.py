@@ -29,8 +29,11 @@ class Stream(Protocol):
         """What comes next; nothing at the end."""
         ...
 
-    async def start_tls(self, name: str, trusted: str) -> None:
-        """Encrypt from now on. The server's certificate has to be for `name`, and trusted (PEM) or signed by one."""
+    async def start_tls(self, name: str, trusted: str | None) -> None:
+        """Encrypt from now on. The server's certificate has to be for `name`, and trusted (PEM) or signed by one.
+
+        None: any certificate will do, for the server is known by other means.
+        """
         ...
 
 
@@ -101,8 +104,16 @@ class Host(Protocol):
         """Another in its place. Raises OSError."""
         ...
 
-    def connected(self, address: str, port: int) -> AbstractAsyncContextManager[Stream]:
-        """A TCP connection from entry to exit. Raises OSError."""
+    async def keep_secret(self, name: str, text: str) -> None:
+        """This one in its place: one line. Raises OSError."""
+        ...
+
+    def connected(self, address: str, port: int, source: str | None = None) -> AbstractAsyncContextManager[Stream]:
+        """A TCP connection from entry to exit, by one of this host's addresses, `source`. Raises OSError."""
+        ...
+
+    async def ask_datagram(self, address: str, port: int, question: bytes) -> bytes:
+        """The first answer to a datagram (UDP). Raises OSError. To be ended with within(): it may be lost."""
         ...
 
     async def fetch(self, url: str, *, method: str = "GET", content: bytes | None = None) -> HttpAnswer:
@@ -196,9 +207,10 @@ class Host(Protocol):
         """Run blocking work outside the main loop."""
         ...
 
-    async def run(self, command: Sequence[str], *, timeout: float, limit: int) -> Output:
+    async def run(self, command: Sequence[str], *, timeout: float, limit: int, content: bytes | None = None) -> Output:
         """Run a command as the service's program is run, with $MAINPID, to its end; nothing of it is left.
 
-        It is ended after `timeout` seconds, and when it has printed more than `limit` bytes.
+        `content` is its standard input. It is ended after `timeout` seconds, and when it has printed more than `limit`
+        bytes.
         """
         ...

@@ -134,5 +134,6 @@ error WrongUsage (message: string)
 error NoSuchService (message: string)
 error NoSuchAction (message: string)
 error NotAllowed (message: string)
+error SecretWanted (message: string, prompt: string, option: string)
 error StartFailed (message: string)
 """

@@ -13,6 +13,8 @@ class MakeDirectory:
 
     path: Path
     mode: int = 0o700
+    # One that is there stays as it is: it may be an administrator's, with other things in it.
+    only_if_missing: bool = False
 
 
 @frozen

@@ -75,6 +75,8 @@ class Service:
     preflight: Callable[[Host], Awaitable[None]] | None = None
     # What else is done before the program is executed.
     before: Callable[[Host], Awaitable[None]] | None = None
+    # Further words of its command, asked for at each execution: what only the installed program can tell.
+    arguments: Callable[[Host], Awaitable[tuple[str, ...]]] | None = None
     # None: once it was executed.
     readiness: Readiness | None = None
     # A bus the daemon connects to once the program runs, for set-up, health and actions.

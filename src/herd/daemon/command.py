@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from signal import SIGKILL
 
 import trio
@@ -16,7 +17,7 @@ from attrs import define, evolve, field, frozen
 
 from herd.core.events import Ending
 from herd.core.service import Program
-from herd.daemon.execution import output_pipe
+from herd.daemon.execution import FIRST_SOCKET, output_pipe
 from herd.daemon.identity import Identity
 from herd.daemon.process import Process, reap_orphans, spawn
 
@@ -45,14 +46,19 @@ async def run_command(
     command: Sequence[str],
     extra: Mapping[str, str] | None = None,
     *,
+    content: bytes | None = None,
     timeout: float = math.inf,
     limit: int | None = None,
 ) -> Finished:
     """Run it in the program's place. More than `limit` bytes of output are too much; None: nobody wants to see any.
 
-    Raises OSError where it cannot be executed. To be cancelled at any time.
+    `content` is what it reads on standard input. Raises OSError where it cannot be executed. To be cancelled at any
+    time.
     """
-    started = await trio.to_thread.run_sync(_begin, service, evolve(program, command=tuple(command)), who, extra, limit)
+    begin = partial(_begin, service, evolve(program, command=tuple(command)), who, extra)
+    if content is not None:
+        begin = partial(_begin_with_input, service, evolve(program, command=_reading(command)), who, extra, content)
+    started = await trio.to_thread.run_sync(begin, limit)
     process = started.process
     try:
         async with trio.open_nursery() as nursery:
@@ -74,12 +80,33 @@ async def run_command(
     )
 
 
+def _reading(command: Sequence[str]) -> tuple[str, ...]:
+    """The same, with descriptor 3 as its standard input."""
+    return ("/bin/sh", "-c", f'exec "$@" <&{FIRST_SOCKET} {FIRST_SOCKET}<&-', "sh", *command)
+
+
+def _begin_with_input(
+    service: str, program: Program, who: Identity, extra: Mapping[str, str] | None, content: bytes, limit: int | None
+) -> _Started:
+    # In memory alone: it may be a password.
+    with os.fdopen(os.memfd_create("input", os.MFD_CLOEXEC), "w+b") as given:
+        given.write(content)
+        given.flush()
+        given.seek(0)
+        return _begin(service, program, who, extra, limit, (given.fileno(),))
+
+
 def _begin(
-    service: str, program: Program, who: Identity, extra: Mapping[str, str] | None, limit: int | None
+    service: str,
+    program: Program,
+    who: Identity,
+    extra: Mapping[str, str] | None,
+    limit: int | None,
+    descriptors: Sequence[int] = (),
 ) -> _Started:
     reading, writing = output_pipe(who)
     try:
-        return _Started(spawn(service, program, who, extra, errors=writing), reading, limit)
+        return _Started(spawn(service, program, who, extra, descriptors, writing), reading, limit)
     except BaseException:
         os.close(reading)
         raise

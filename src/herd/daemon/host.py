@@ -134,9 +134,17 @@ class ServiceHost:
         """Another in its place."""
         return await self._lent.secrets().renew(name)
 
-    def connected(self, address: str, port: int) -> AbstractAsyncContextManager[Stream]:
+    async def keep_secret(self, name: str, text: str) -> None:
+        """This one in its place."""
+        await self._lent.secrets().keep(name, text)
+
+    def connected(self, address: str, port: int, source: str | None = None) -> AbstractAsyncContextManager[Stream]:
         """A connection from entry to exit."""
-        return links.connected(address, port)
+        return links.connected(address, port, source)
+
+    async def ask_datagram(self, address: str, port: int, question: bytes) -> bytes:
+        """The first answer to a datagram."""
+        return await links.ask_datagram(address, port, question)
 
     async def fetch(self, url: str, *, method: str = "GET", content: bytes | None = None) -> HttpAnswer:
         """An answer by HTTP."""
@@ -237,7 +245,7 @@ class ServiceHost:
         """Run blocking work in a thread."""
         return await trio.to_thread.run_sync(function)
 
-    async def run(self, command: Sequence[str], *, timeout: float, limit: int) -> Output:
+    async def run(self, command: Sequence[str], *, timeout: float, limit: int, content: bytes | None = None) -> Output:
         """Run a command beside the program; those of one service that are too many at once wait for their turn."""
         assert self._who is not None
         async with self._at_once:
@@ -245,7 +253,7 @@ class ServiceHost:
             extra = {} if process is None else {"MAINPID": str(process.pid)}
             try:
                 finished = await run_command(
-                    self._name, self._program, self._who, command, extra, timeout=timeout, limit=limit
+                    self._name, self._program, self._who, command, extra, content=content, timeout=timeout, limit=limit
                 )
             except OSError as error:
                 return Output("", failure=_refusal(error, command))

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from attrs import evolve
+
 from herd.core.preparation import Clear, MakeDirectory, Preparation
 from herd.core.service import Service
 from herd.daemon import files
@@ -28,6 +30,8 @@ def prepare(service: Service) -> Identity:
 
 def _carry_out(step: Preparation, who: Identity) -> None:
     if isinstance(step, MakeDirectory):
+        if step.only_if_missing and step.path.exists():
+            return
         files.make_directory(step.path, step.mode, who.uid, who.gid)
     elif isinstance(step, Clear):
         files.clear(step.directory, step.names)
@@ -36,10 +40,16 @@ def _carry_out(step: Preparation, who: Identity) -> None:
 
 
 def launch(
-    service: Service, who: Identity, processes_dir: Path, extra: Mapping[str, str], sockets: Sequence[int]
+    service: Service,
+    words: Sequence[str],
+    who: Identity,
+    processes_dir: Path,
+    extra: Mapping[str, str],
+    sockets: Sequence[int],
 ) -> Process:
-    """The program's process, noted for the herdd after this one. Raises OSError."""
-    process = spawn(service.name, service.program, who, extra, sockets)
+    """The program's process, its command with further words; noted for the herdd after this one. Raises OSError."""
+    program = evolve(service.program, command=(*service.program.command, *words)) if words else service.program
+    process = spawn(service.name, program, who, extra, sockets)
     begun = start_time(process.pid)
     if begun is not None:
         # Keyword by keyword: most are numbers or texts that could stand for each other.

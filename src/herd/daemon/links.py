@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,18 +16,28 @@ _BLOCK = 64 * 1024
 
 
 @asynccontextmanager
-async def connected(address: str, port: int) -> AsyncIterator[Stream]:
-    """A connection from entry to exit. Raises OSError, which says why."""
-    link = Link(await _opened(address, port))
+async def connected(address: str, port: int, source: str | None = None) -> AsyncIterator[Stream]:
+    """A connection from entry to exit, from the address `source`. Raises OSError, which says why."""
+    link = Link(await _opened(address, port, source))
     try:
         yield link
     finally:
         await link.close()
 
 
-async def _opened(address: str, port: int) -> trio.SocketStream:
+async def ask_datagram(address: str, port: int, question: bytes) -> bytes:
+    """The first answer to a datagram, up to 64 KiB of it. Raises OSError; a lost one is waited for until cancelled."""
+    ((family, style, protocol, _, place), *_) = await trio.socket.getaddrinfo(address, port, type=socket.SOCK_DGRAM)
+    with trio.socket.socket(family, style, protocol) as asking:
+        # Connected, it hears of a port where nobody listens, and nobody else's words.
+        await asking.connect(place)
+        await asking.send(question)
+        return await asking.recv(_BLOCK)
+
+
+async def _opened(address: str, port: int, source: str | None) -> trio.SocketStream:
     try:
-        return await trio.open_tcp_stream(address, port)
+        return await trio.open_tcp_stream(address, port, local_address=source)
     except OSError as error:
         # Of several attempts it says only that they failed.
         cause = error.__cause__
@@ -55,11 +66,9 @@ class Link:
         except trio.BrokenResourceError as error:
             raise OSError(errno.ECONNRESET, why_broken(error)) from error
 
-    async def start_tls(self, name: str, trusted: str) -> None:
+    async def start_tls(self, name: str, trusted: str | None) -> None:
         """Encrypt from now on: the certificate has to be for that name and one of these, or signed by one (PEM)."""
-        context = ssl.create_default_context(cadata=trusted)
-        # One that was not signed by itself is an anchor as well.
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context = _context(trusted)
         encrypted = trio.SSLStream(self._stream, context, server_hostname=name, https_compatible=True)
         try:
             await encrypted.do_handshake()
@@ -70,6 +79,17 @@ class Link:
     async def close(self) -> None:
         """At once, without waiting for the other side's word."""
         await trio.aclose_forcefully(self._stream)
+
+
+def _context(trusted: str | None) -> ssl.SSLContext:
+    if trusted is None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
+    context = ssl.create_default_context(cadata=trusted)
+    # One that was not signed by itself is an anchor as well.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 def why_broken(error: trio.BrokenResourceError) -> str:

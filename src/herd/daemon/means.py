@@ -35,8 +35,10 @@ class Means(Protocol):
         """Look up the user and carry out the preparation. Raises OSError, NoIdentity."""
         ...
 
-    async def spawn(self, service: Service, who: Identity, extra: dict[str, str], sockets: Sequence[int]) -> Process:
-        """Execute the program. Raises OSError. Not cancelled: what it started is returned."""
+    async def spawn(
+        self, service: Service, words: Sequence[str], who: Identity, extra: dict[str, str], sockets: Sequence[int]
+    ) -> Process:
+        """Execute the program with further words. Raises OSError. Not cancelled: what it started is returned."""
         ...
 
     async def remember(self, service: Service, process: Process) -> None:

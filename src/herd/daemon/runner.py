@@ -205,6 +205,7 @@ class Runner:
         service, who = self.service, self._who
         assert who is not None
         self.stage = Stage.EXECUTION
+        words = () if service.arguments is None else await service.arguments(self.host)
         if isinstance(service.readiness, PidFile):
             # What an earlier run left names nobody.
             await trio.to_thread.run_sync(pidfile.forget, service.readiness.path)
@@ -215,7 +216,7 @@ class Runner:
                 notices = stack.enter_context(NotifySocket(self._has))
                 extra |= notices.environment
             # spawn() cannot be cancelled half-way, and _attend() does not wait: no process is ever lost.
-            process = await self._means.spawn(service, who, extra, self.occasions.descriptors)
+            process = await self._means.spawn(service, words, who, extra, self.occasions.descriptors)
             self._times.executed = trio.current_time()
             attendance = self._attend(process, notices)
             # The attendance closes it.

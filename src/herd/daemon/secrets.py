@@ -26,7 +26,7 @@ class Secrets:
         self._turn = trio.Lock()
 
     async def get(self, name: str) -> str:
-        """The one of that name: printable ASCII. Raises OSError."""
+        """The one of that name. Raises OSError."""
         async with self._turn:
             return await trio.to_thread.run_sync(self._get, name)
 
@@ -35,15 +35,23 @@ class Secrets:
         async with self._turn:
             return await trio.to_thread.run_sync(self._make, name)
 
+    async def keep(self, name: str, text: str) -> None:
+        """This one in its place: one line. Raises OSError."""
+        async with self._turn:
+            await trio.to_thread.run_sync(self._write, name, text)
+
     def _get(self, name: str) -> str:
         try:
-            found = files.read_file(self._directory / name, _MAX_FILE).decode("ascii").strip()
+            found = files.read_file(self._directory / name, _MAX_FILE).decode().removesuffix("\n")
         except FileNotFoundError:
             found = ""
         return found or self._make(name)
 
     def _make(self, name: str) -> str:
         made = secrets.token_hex(_LENGTH)
-        files.make_directory(self._directory, 0o700, os.geteuid(), os.getegid())
-        files.write_file(self._directory / name, f"{made}\n".encode(), 0o600, os.geteuid(), os.getegid())
+        self._write(name, made)
         return made
+
+    def _write(self, name: str, text: str) -> None:
+        files.make_directory(self._directory, 0o700, os.geteuid(), os.getegid())
+        files.write_file(self._directory / name, f"{text}\n".encode(), 0o600, os.geteuid(), os.getegid())

@@ -218,7 +218,7 @@ class Connection:
         except VarlinkError as error:
             await self._send(call, encode_error(error.name, error.parameters))
         except HerdError as error:
-            await self._send(call, encode_error(f"{INTERFACE}.{error.name}", {"message": error.message}))
+            await self._send(call, encode_error(f"{INTERFACE}.{error.name}", error.parameters))
 
     async def _cancel_when_gone(self, scope: trio.CancelScope) -> None:
         await self._gone.wait()

@@ -183,9 +183,11 @@ class Supervisor:
             return prepare(service)
         return await trio.to_thread.run_sync(prepare, service)
 
-    async def spawn(self, service: Service, who: Identity, extra: dict[str, str], sockets: Sequence[int]) -> Process:
+    async def spawn(
+        self, service: Service, words: Sequence[str], who: Identity, extra: dict[str, str], sockets: Sequence[int]
+    ) -> Process:
         """Execute the program, in a thread that is not abandoned. Raises OSError."""
-        return await trio.to_thread.run_sync(launch, service, who, self.processes_dir, extra, sockets)
+        return await trio.to_thread.run_sync(launch, service, words, who, self.processes_dir, extra, sockets)
 
     async def remember(self, service: Service, process: Process) -> None:
         """Note that the process serves, for the herdd after this one."""
