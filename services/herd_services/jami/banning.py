@@ -12,16 +12,25 @@ from herd.core.host import Host
 from herd.core.ledger import Kind
 from herd.core.words import clock, count
 from herd_services.jami.accounts import Account, all_accounts, find
-from herd_services.jami.banfile import Wish, wishes
+from herd_services.jami.bans import WORDS
 from herd_services.jami.calls import Jami
 from herd_services.jami.decision import Step, carry_out
+from herd_services.jami.fingerprint import is_fingerprint
 from herd_services.jami.following import follow_all
 from herd_services.jami.judgement import Standing
 from herd_services.jami.people import contact as contact_of
 from herd_services.jami.standing import standing
+from herd_services.moderation.banfile import MAX_FILE, Judge, Wish, wishes
 from herd_services.terms import Terms, terms
 
-_MAX_FILE = 16 * 1024 * 1024
+
+def _fingerprint(text: str) -> str:
+    if not is_fingerprint(text):
+        raise ValueError("a fingerprint is 40 hexadecimal digits")
+    return text.lower()
+
+
+_JUDGE = Judge(_fingerprint, _fingerprint)
 
 
 async def ban_contact(host: Host, call: Invocation) -> Reply:
@@ -99,16 +108,16 @@ async def unban_contact(host: Host, call: Invocation) -> Reply:
 async def import_bans(host: Host, call: Invocation) -> Reply:
     """FILE: what export-bans prints, carried out all or not at all; with --dry-run only told."""
     name, is_trial = call.arguments[0], "--dry-run" in call.arguments.options
-    asked = wishes(await call.caller.read_file(name, _MAX_FILE), name, host.now())
+    asked = wishes(await call.caller.read_file(name, MAX_FILE), name, host.now(), WORDS, _JUDGE)
     accounts = await all_accounts(host)
     for wish in asked:
-        _refuse_own(wish.contact, accounts)
+        _refuse_own(wish.subject, accounts)
     steps, known = [], 0
     for account in accounts:
         present = await _standing(host, account)
-        of_account = [each for each in asked if each.account in (None, account.fingerprint)]
-        new = {each.contact: _terms(host, call, each) for each in of_account if each.contact not in present.banned}
-        known += len({each.contact for each in of_account} & present.banned)
+        of_account = [each for each in asked if each.place in (None, account.fingerprint)]
+        new = {each.subject: _terms(host, call, each) for each in of_account if each.subject not in present.banned}
+        known += len({each.subject for each in of_account} & present.banned)
         if new:
             steps.append(_ban(account, present, new))
     _refuse_unknown(asked, accounts)
@@ -125,7 +134,7 @@ def _terms(host: Host, call: Invocation, wish: Wish) -> Terms:
 
 def _refuse_unknown(asked: Sequence[Wish], accounts: Collection[Account]) -> None:
     here = {None, *(account.fingerprint for account in accounts)}
-    if missing := sorted({each.account for each in asked if each.account not in here and each.account is not None}):
+    if missing := sorted({each.place for each in asked if each.place not in here and each.place is not None}):
         raise HerdError(
             f"cannot import the bans: there is no account {', '.join(missing)}; "
             "without the field Account a ban is for all accounts"

@@ -1,15 +1,13 @@
-"""What was decided, by whom, when and why."""
+"""What was decided of Jami's accounts."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from herd.core.action import Invocation, Reply
 from herd.core.errors import HerdError
 from herd.core.host import Host
-from herd.core.ledger import Entry, Kind
-from herd.core.words import clock
+from herd.core.ledger import Change, Kind
 from herd_services.jami.accounts import all_accounts
+from herd_services.moderation.history import history as told
 
 _WORDS = {
     (Kind.BAN, True): "banned {} from account {}",
@@ -34,30 +32,8 @@ async def history(host: Host, call: Invocation) -> Reply:
             raise HerdError(
                 f"cannot find {wanted} in the ledger; name a contact or an account, or see: herd history jami"
             )
-    return Reply({"entries": [_facts(each) for each in entries]}, "".join(_line(each, names) for each in entries))
 
+    def deed(change: Change) -> str:
+        return _WORDS[change.kind, change.holds].format(change.subject, names.get(change.place, change.place))
 
-def _line(entry: Entry, names: dict[str, str]) -> str:
-    change = entry.change
-    deed = _WORDS[change.kind, change.holds].format(change.subject, names.get(change.place, change.place))
-    until = "" if change.until is None else f" until {clock(change.until)}"
-    reason = f": {' '.join(change.reason.split())}" if change.reason else ""
-    return (
-        f"{clock(change.at)} {change.author} {deed}{until}{reason}{' (it did not take)' if entry.withdrawn else ''}\n"
-    )
-
-
-def _facts(entry: Entry) -> dict[str, Any]:
-    change = entry.change
-    return {
-        "number": entry.number,
-        "kind": change.kind.value,
-        "holds": change.holds,
-        "account": change.place,
-        "contact": change.subject,
-        "author": change.author,
-        "atUSec": int(change.at * 1e6),
-        "reason": change.reason,
-        "untilUSec": None if change.until is None else int(change.until * 1e6),
-        "withdrawn": entry.withdrawn,
-    }
+    return told(entries, deed, "contact", "account")
