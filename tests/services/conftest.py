@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import trio
 
+import mumble
 from assembly import Assembly, assembled
 from jami import FRIEND, STRANGER, Archive, table, tools
 from jitsi_doubles import write_doubles
@@ -121,3 +122,11 @@ def _installed(program: Path) -> Path:
     if not os.access(program, os.X_OK):
         pytest.exit(f"cannot find {program}; install the Jitsi project's packages, or leave --jitsi out", returncode=4)
     return program
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[Daemon, int]]:
+    """A Mumble server that tests leave as they found it, and its port."""
+    config = mumble.table()
+    with mumble.running(config) as daemon:
+        yield daemon, mumble.port_of(config)

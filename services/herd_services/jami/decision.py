@@ -19,9 +19,8 @@ from herd_services.jami.accounts import Account
 from herd_services.jami.calls import Jami
 from herd_services.jami.judgement import Standing
 from herd_services.jami.standing import bring, standing
+from herd_services.moderation.ending import HERDD
 
-# The author of what nobody asked for.
-HERDD = "herdd"
 # Of what the ledger remembers: before a fingerprint, that anyone moderated before what did not take.
 ANYONE = "anyone-moderates:"
 

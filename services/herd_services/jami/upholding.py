@@ -18,10 +18,11 @@ from herd.core.words import clock
 from herd_services.jami.accounts import Account, all_accounts
 from herd_services.jami.calls import Jami
 from herd_services.jami.configuration import AccountConfiguration
-from herd_services.jami.decision import ANYONE, HERDD
+from herd_services.jami.decision import ANYONE
 from herd_services.jami.following import follow
 from herd_services.jami.judgement import Declared, Judgement, Standing, judge
 from herd_services.jami.standing import bring, standing
+from herd_services.moderation.ending import closed
 
 _LISTS = {Kind.CONTACT: "allowed-contacts", Kind.MODERATOR: "moderators"}
 # Of what the ledger remembers: before an archive's path, whose archive it is.
@@ -38,7 +39,7 @@ class Upholder:
         """Have every account, or only these, as it should be. Raises HerdError when jamid or the ledger fails."""
         async with host.alone():
             declared = await self._declared(host)
-            entries = await _closed(host)
+            entries = await closed(host)
             accounts = [each for each in await all_accounts(host) if only is None or each.fingerprint in only]
             await host.gather([partial(_uphold, host, each, entries, declared) for each in accounts])
 
@@ -97,21 +98,6 @@ async def _newest(host: Host) -> int:
 
 def _digest(listed: frozenset[str] | None) -> str:
     return "-" if listed is None else hashlib.sha256(" ".join(sorted(listed)).encode()).hexdigest()
-
-
-async def _closed(host: Host) -> list[Entry]:
-    """What counts, once every change whose time is up was followed by its opposite."""
-    entries = await host.ledger.counting()
-    over = [each.change for each in entries if each.change.is_over(host.now())]
-    if not over:
-        return entries
-    await host.ledger.record(
-        [
-            evolve(change, holds=not change.holds, author=HERDD, at=host.now(), reason="its time was up", until=None)
-            for change in over
-        ]
-    )
-    return await host.ledger.counting()
 
 
 async def _uphold(host: Host, account: Account, entries: list[Entry], declared: Mapping[str, Declared]) -> None:

@@ -19,12 +19,17 @@ class Words:
 
     service: str
     subject: str
-    place: str
+    # None: there is but one.
+    place: str | None
     # Of the fields, as recutils has types: "line", "regexp /…/".
     subject_type: str
     place_type: str
     # Behind "banned NAME": " from room …", or nothing.
     where: Callable[[str], str]
+
+    def named(self, place: str, subject: str) -> dict[str, str]:
+        """Whom and from what, by field."""
+        return {**({self.place: place} if self.place else {}), self.subject: subject}
 
 
 @frozen
@@ -34,6 +39,8 @@ class Ban:
     place: str
     subject: str
     change: Change | None
+    # By what name the server knows the subject, where that is another.
+    name: str = ""
 
     def told(self) -> dict[str, Any]:
         """Who decided it and on what terms, for programs. Microseconds since the epoch."""
@@ -47,12 +54,14 @@ class Ban:
 
     def facts(self, words: Words) -> dict[str, Any]:
         """For programs."""
-        return {words.subject.lower(): self.subject, words.place.lower(): self.place, **self.told()}
+        named = {field.lower(): value for field, value in words.named(self.place, self.subject).items()}
+        return {**named, **self._named("name"), **self.told()}
 
     def fields(self, words: Words) -> dict[str, str]:
         """As a record; what is not known is left out."""
         change = self.change
-        found = {"Id": f"{self.place}/{self.subject}", words.place: self.place, words.subject: self.subject}
+        named = words.named(self.place, self.subject)
+        found = {"Id": "/".join(named.values()), **named, **self._named("Name")}
         if change is not None:
             found |= {"Author": change.author, "Since": _date(change.at)}
             found |= {"Reason": change.reason} if change.reason else {}
@@ -61,7 +70,11 @@ class Ban:
 
     def line(self, words: Words) -> str:
         """For people."""
-        return f"  - {self.subject}{words.where(self.place)}{_by(self.change)}\n"
+        name = f" ({self.name})" if self.name else ""
+        return f"  - {self.subject}{name}{words.where(self.place)}{_by(self.change)}\n"
+
+    def _named(self, key: str) -> dict[str, str]:
+        return {key: self.name} if self.name else {}
 
 
 def _by(change: Change | None) -> str:
@@ -74,15 +87,17 @@ def _by(change: Change | None) -> str:
 
 def records(bans: Iterable[Ban], words: Words) -> str:
     """A whole record file, its descriptor first, as import-bans reads it."""
+    types = [f"%type: {words.place} {words.place_type}"] if words.place else []
+    types.append(f"%type: {words.subject} {words.subject_type}")
+    mandatory = f"%mandatory: {' '.join(words.named('', ''))}"
     descriptor = [
         "%rec: Ban",
         "%key: Id",
         "%type: Id line",
-        f"%type: {words.place} {words.place_type}",
-        f"%type: {words.subject} {words.subject_type}",
+        *types,
         "%type: Since date",
         "%type: Until date",
-        f"%mandatory: {words.place} {words.subject}",
+        mandatory,
     ]
     return "".join(f"{line}\n" for line in descriptor) + "\n" + recutils.records(ban.fields(words) for ban in bans)
 

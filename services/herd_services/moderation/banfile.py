@@ -58,7 +58,8 @@ def wishes(content: bytes, name: str, now: float, words: Words, judge: Judge) ->
 
 def _wish(fields: dict[str, str], words: Words, judge: Judge) -> Wish:
     subject = _judged(fields, words.subject, judge.subject)
-    place = _judged(fields, words.place, judge.place) if fields.get(words.place, "").strip() else None
+    is_placed = words.place is not None and fields.get(words.place, "").strip()
+    place = _judged(fields, words.place, judge.place) if words.place and is_placed else None
     until = fields.get("Until", "").strip()
     return Wish(place, subject, fields.get("Reason") or None, _moment(until) if until else None)
 

@@ -10,8 +10,8 @@ from herd.core.ledger import Change, Entry
 from herd.core.words import clock
 
 
-def history(entries: Sequence[Entry], deed: Callable[[Change], str], subject: str, place: str) -> Reply:
-    """The decisions, the first one first; `deed` says what was done: "banned NAME". The last two are keys."""
+def history(entries: Sequence[Entry], deed: Callable[[Change], str], subject: str, place: str | None = None) -> Reply:
+    """The decisions, the first one first; `deed` says what was done: "banned NAME". `subject` and `place` are keys."""
     return Reply(
         {"entries": [_facts(each, subject, place) for each in entries]}, "".join(_line(each, deed) for each in entries)
     )
@@ -25,13 +25,13 @@ def _line(entry: Entry, deed: Callable[[Change], str]) -> str:
     return f"{clock(change.at)} {change.author} {deed(change)}{until}{reason}{end}\n"
 
 
-def _facts(entry: Entry, subject: str, place: str) -> dict[str, Any]:
+def _facts(entry: Entry, subject: str, place: str | None) -> dict[str, Any]:
     change = entry.change
     return {
         "number": entry.number,
         "kind": change.kind.value,
         "holds": change.holds,
-        place: change.place,
+        **({} if place is None else {place: change.place}),
         subject: change.subject,
         "author": change.author,
         "atUSec": int(change.at * 1e6),

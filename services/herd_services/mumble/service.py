@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from attrs import frozen
@@ -13,11 +14,13 @@ from herd.core.preparation import MakeDirectory
 from herd.core.service import Health, Program, Section, Service, Surroundings
 from herd_services.certifying import Certificates
 from herd_services.mumble import ini
+from herd_services.mumble.bans import Bans, ban_actions
 from herd_services.mumble.configuration import MumbleConfiguration, Tables
 from herd_services.mumble.encryption import Encryption
 from herd_services.mumble.listening import Place, StillListening, UntilListening
 from herd_services.mumble.program import Server
 from herd_services.mumble.superuser import SuperUser, superuser_actions
+from herd_services.mumble.users import Users, user_actions
 from herd_services.password import MAX_FILE, first_line
 from herd_services.preflight import check_port, check_program
 
@@ -104,11 +107,26 @@ class _Arguments:
 
 
 @frozen
-class _Company:
-    it: Definition
+class _SetUp:
+    """It is there, and keeps out whoever is banned."""
+
+    place: Place
+    bans: Bans
 
     async def __call__(self, host: Host) -> None:
-        await self.it.encryption.follow(host)
+        await UntilListening(self.place)(host)
+        await self.bans.uphold(host)
+
+
+@frozen
+class _Company:
+    """What goes on beside the server."""
+
+    encryption: Encryption
+    bans: Bans
+
+    async def __call__(self, host: Host) -> None:
+        await host.gather([partial(self.encryption.follow, host), partial(self.bans.keep, host)])
 
 
 def build(read: Tables, surroundings: Surroundings) -> tuple[Service, ...]:
@@ -163,7 +181,7 @@ def _definition(read: MumbleConfiguration, surroundings: Surroundings, *, is_old
 def _service(it: Definition, surroundings: Surroundings) -> Service:
     run, state = surroundings.services_dir / NAME, surroundings.state_dir / NAME
     read = it.read
-    superuser = SuperUser(it.server)
+    bans = Bans(it.place)
     return Service(
         provision=(NAME, "mumble", "murmur"),
         documentation="Mumble: voice chat with rooms.",
@@ -183,13 +201,13 @@ def _service(it: Definition, surroundings: Surroundings) -> Service:
         preflight=_Preflight(it),
         before=_Before(it),
         arguments=_Arguments(it.server),
-        setup=UntilListening(it.place),
-        resumption=UntilListening(it.place),
-        companion=_Company(it),
+        setup=_SetUp(it.place, bans),
+        resumption=_SetUp(it.place, bans),
+        companion=_Company(it.encryption, bans),
         health=Health(StillListening(it.place)),
         log=read.log_file,
         auto_start=read.auto_start,
-        actions=(*superuser_actions(superuser),),
+        actions=(*user_actions(Users(it.place)), *ban_actions(bans), *superuser_actions(SuperUser(it.server))),
     )
 
 

@@ -7,8 +7,9 @@ address towards its automatic bans. The server's certificate is not looked at: w
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from attrs import define, evolve, field, frozen
 
@@ -20,6 +21,8 @@ from herd_services.mumble.superuser import password
 
 _CLIENT_VERSION = 0x010304
 _NAME = "SuperUser"
+# Seconds without a word.
+_PATIENCE = 10.0
 
 
 class Refused(HerdError):
@@ -54,6 +57,8 @@ class Session:
     """What the server has told so far."""
 
     stream: Stream
+    # The same as its own, under a time limit.
+    receive: Callable[[], Awaitable[bytes]]
     users: dict[int, User] = field(factory=dict)
     channels: dict[int, Channel] = field(factory=dict)
     own: int | None = None
@@ -62,7 +67,7 @@ class Session:
 
     async def log_in(self, secret: str) -> None:
         """Raises Refused, OSError."""
-        await self.stream.start_tls("", None)
+        await self.stream.start_tls("localhost", None)
         await self._send(Type.VERSION, {1: _CLIENT_VERSION, 2: "herd"})
         await self._send(Type.AUTHENTICATE, {1: _NAME, 2: secret, 5: 1})
         while self.own is None:
@@ -95,7 +100,7 @@ class Session:
                 message = decoded(content)
                 self._heed(kind, message)
                 return kind, message
-            if not (data := await self.stream.receive()):
+            if not (data := await self.receive()):
                 raise Refused("the server closed the connection")
             self._buffer += data
 
@@ -141,8 +146,9 @@ async def session(host: Host, place: Place, attempt: str) -> AsyncIterator[Sessi
         raise HerdError(f"cannot {attempt}: mumble-server does not listen; see: herd status mumble-server")
     try:
         async with host.connected(place.address, place.port, _source(place.address)) as stream:
-            found = Session(stream)
-            await found.log_in(await password(host))
+            found = Session(stream, partial(host.within, _PATIENCE, stream.receive))
+            secret = await password(host)
+            await host.within(_PATIENCE, partial(found.log_in, secret))
             yield found
     except Refused as error:
         raise HerdError(f"cannot {attempt}: {error.message}; see: herd log mumble-server") from error

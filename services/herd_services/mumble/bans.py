@@ -1,0 +1,259 @@
+"""Bans on a Mumble server: decided in herd's ledger, kept by the server, read back.
+
+Of a certificate, unless an address is asked for: an address may be that of a whole school, or of this host itself. The
+server goes on counting a ban's time while herdd does not run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from attrs import evolve, frozen
+
+from herd.core.action import Action, Invocation, Reply
+from herd.core.errors import HerdError
+from herd.core.host import Host
+from herd.core.ledger import Change, Kind, latest, next_end
+from herd.core.words import clock, count
+from herd_services.method import Method
+from herd_services.moderation.ban import Ban, Words, records
+from herd_services.moderation.banfile import MAX_FILE, Judge, wishes
+from herd_services.moderation.ending import HERDD, closed
+from herd_services.moderation.history import history
+from herd_services.mumble import banlist
+from herd_services.mumble.banlist import ServerBan, is_certificate, subject
+from herd_services.mumble.listening import Place
+from herd_services.mumble.messages import Type
+from herd_services.mumble.people import address, meant, people, refuse_own
+from herd_services.mumble.session import Session, session
+from herd_services.terms import terms
+from herd_services.turn import change
+
+# Of a change in the ledger: a server is one place.
+HERE = "*"
+
+Network = IPv4Network | IPv6Network
+
+
+def _nowhere(place: str) -> str:
+    return ""
+
+
+def _here(text: str) -> str:
+    return HERE
+
+
+WORDS = Words("mumble-server", "Who", None, "line", "line", _nowhere)
+_JUDGE = Judge(subject, _here)
+
+
+@frozen
+class Bans:
+    """Those of one server."""
+
+    place: Place
+
+    async def ban(self, host: Host, call: Invocation) -> Reply:
+        """WHO [--address]: out at once, and in no more."""
+        who, on = call.arguments[0], terms(host, call)
+        async with session(host, self.place, f"ban {who}") as at:
+            whom = await meant(host, at, who, by_address="--address" in call.arguments.options)
+            names = {each: user.name for user in at.users.values() for each in whom if user.certificate == each}
+            changes = [on.change(HERE, each, Kind.BAN, holds=True) for each in whom]
+            await self._decide(host, at, changes, names)
+        until = "" if on.until is None else f" until {clock(on.until)}"
+        return Reply({"who": list(whom)}, "".join(f"{_label(each, names)} is banned{until}.\n" for each in whom))
+
+    async def unban(self, host: Host, call: Invocation) -> Reply:
+        """WHO: a certificate, an address, or the name that a ban was made for."""
+        who, on = call.arguments[0], terms(host, call)
+        async with session(host, self.place, f"unban {who}") as at:
+            whom = _banned(await banlist.bans(at), who)
+            if not whom:
+                raise HerdError(f"cannot unban {who}: it is not banned; see: herd list-bans mumble-server")
+            await self._decide(host, at, [on.change(HERE, each, Kind.BAN, holds=False) for each in whom], {})
+        return Reply({"who": list(whom)}, "".join(f"{each} is no longer banned.\n" for each in whom))
+
+    async def list_bans(self, host: Host, call: Invocation) -> Reply:
+        """Every ban that the server has, with what the ledger knows of it."""
+        found = await self._told(host)
+        if "--records" in call.arguments.options:
+            return Reply({"bans": [each.facts(WORDS) for each in found]}, records(found, WORDS))
+        text = "".join(each.line(WORDS) for each in found) or "Nobody is banned.\n"
+        return Reply({"bans": [each.facts(WORDS) for each in found]}, text)
+
+    async def export(self, host: Host, call: Invocation) -> Reply:
+        """All bans, as import-bans reads them."""
+        found = await self._told(host)
+        return Reply({"bans": [each.facts(WORDS) for each in found]}, records(found, WORDS))
+
+    async def import_bans(self, host: Host, call: Invocation) -> Reply:
+        """FILE: what export-bans prints, carried out all or not at all; with --dry-run only told."""
+        name, is_trial = call.arguments[0], "--dry-run" in call.arguments.options
+        asked = wishes(await call.caller.read_file(name, MAX_FILE), name, host.now(), WORDS, _JUDGE)
+        for each in asked:
+            refuse_own(each.subject)
+        on = terms(host, call)
+        async with session(host, self.place, "import the bans") as at:
+            known = {each for ban in await banlist.bans(at) for each in ban.subjects}
+            new = {each.subject: evolve(on, reason=each.reason, until=each.until) for each in asked}
+            changes = [one.change(HERE, each, Kind.BAN, holds=True) for each, one in new.items() if each not in known]
+            if changes and not is_trial:
+                await self._decide(host, at, changes, {})
+        return _imported(changes, len(new.keys() & known), is_trial=is_trial)
+
+    async def history(self, host: Host, call: Invocation) -> Reply:
+        """Every decision, or those about somebody."""
+        wanted, entries = call.arguments.optional(0), await host.ledger.history()
+        if wanted is not None:
+            entries = [each for each in entries if each.change.subject == _canonical(wanted)]
+            if not entries:
+                raise HerdError(f"cannot find {wanted} in the ledger; see: herd history mumble-server")
+        return history(entries, _deed, "who")
+
+    async def uphold(self, host: Host) -> None:
+        """Have the server keep what the ledger says. Raises HerdError."""
+        async with host.alone():
+            entries = latest(await closed(host)).values()
+            if not entries:
+                return
+            async with session(host, self.place, "uphold the bans") as at:
+                if await _bring(at, [each.change for each in entries], {}):
+                    host.say("mumble-server: its bans were brought to what was decided.")
+
+    async def keep(self, host: Host) -> None:
+        """Lift each ban on its time."""
+        while True:
+            version = host.ledger.version
+            end = next_end(await host.ledger.counting(), host.now())
+            await host.ledger.wait(version, end)
+            if end is not None and end <= host.now():
+                await self.uphold(host)
+
+    async def _told(self, host: Host) -> list[Ban]:
+        known = latest(await host.ledger.counting())
+        async with session(host, self.place, "list the bans") as at:
+            present = await banlist.bans(at)
+        found = []
+        for ban in present:
+            for each in ban.subjects:
+                entry = known.get((HERE, each, Kind.BAN))
+                found.append(Ban(HERE, each, entry.change if entry and entry.change.holds else None, ban.name))
+        return found
+
+    async def _decide(self, host: Host, at: Session, changes: Sequence[Change], names: Mapping[str, str]) -> None:
+        """Keep it, have the server keep it, put out whom it is about. Raises HerdError; then nothing of it lasts."""
+        before = {each for ban in await banlist.bans(at) for each in ban.subjects}
+        known = latest(await host.ledger.counting())
+        numbers = await host.ledger.record(changes)
+        try:
+            await _bring(at, changes, names)
+            await _put_out(at, changes)
+        except (HerdError, OSError):
+            # The server may have kept it, and may be gone: its next start finds the opposite.
+            silent = [each for each in changes if each.what not in known]
+            await host.ledger.withdraw(numbers, [_opposite(each, before, host.now()) for each in silent])
+            raise
+
+
+async def _bring(at: Session, changes: Collection[Change], names: Mapping[str, str]) -> bool:
+    """Whether anything had to be changed for these. Raises HerdError."""
+    present = await banlist.bans(at)
+    wanted = [banlist.made(each, names.get(each.subject, "")) for each in changes if each.holds]
+    more = [each for each in wanted if not _is_there(each, present)]
+    there = {each for ban in present for each in ban.subjects}
+    gone = {each.subject for each in changes if not each.holds} & there
+    if more or gone:
+        await banlist.bring(at, present, more, gone)
+    return bool(more or gone)
+
+
+def _is_there(wanted: ServerBan, present: Collection[ServerBan]) -> bool:
+    """Whether there is a ban about the same that ends at the same time, or never."""
+    return any(
+        set(wanted.subjects) <= set(each.subjects) and each.duration in (0, wanted.duration)
+        for each in present
+        if each.duration == wanted.duration or each.subjects != wanted.subjects
+    )
+
+
+async def _put_out(at: Session, changes: Sequence[Change]) -> None:
+    """Whoever is connected and banned: a ban alone puts nobody out. Raises HerdError."""
+    networks = [ip_network(each.subject) for each in changes if not is_certificate(each.subject)]
+    reasons = {each.subject: each.reason or "" for each in changes}
+    for user in people(at):
+        found = user.certificate if user.certificate in reasons else None
+        if found is None and networks:
+            own = ip_network(banlist.shown(await address(at, user)))
+            found = next((str(each) for each in networks if each.version == own.version and _covers(each, own)), None)
+        if found is not None:
+            await at.ask(Type.USER_REMOVE, {1: user.session, 3: reasons[found]})
+            if user.session in at.users:
+                raise HerdError(f"the server does not put {user.name} out")
+
+
+def _covers(network: Network, other: Network) -> bool:
+    return other.network_address in network
+
+
+def _opposite(change: Change, before: Collection[str], now: float) -> Change:
+    held = change.subject in before
+    return evolve(change, holds=held, author=HERDD, at=now, reason="it did not take", until=None)
+
+
+def _banned(present: Collection[ServerBan], who: str) -> list[str]:
+    """What there is a ban about, of a certificate, an address, or a name that bans were made for."""
+    there = [(ban.name, each) for ban in present for each in ban.subjects]
+    wanted = _canonical(who)
+    return list(dict.fromkeys(each for name, each in there if each == wanted or name == who))
+
+
+def _canonical(text: str) -> str:
+    try:
+        return subject(text)
+    except ValueError:
+        return text
+
+
+def _label(whom: str, names: Mapping[str, str]) -> str:
+    return f"{whom} ({names[whom]})" if whom in names else whom
+
+
+def _deed(change: Change) -> str:
+    return f"{'banned' if change.holds else 'unbanned'} {change.subject}"
+
+
+def _imported(changes: Sequence[Change], known: int, *, is_trial: bool) -> Reply:
+    mood = "would be" if is_trial else "is"
+    text = "".join(f"{each.subject} {mood} banned.\n" for each in changes)
+    if known:
+        text += f"{count(known, 'ban')} of the file {'is' if known == 1 else 'are'} in force already.\n"
+    return Reply({"bans": [{"who": each.subject} for each in changes], "known": known, "done": not is_trial}, text)
+
+
+def ban_actions(bans: Bans) -> tuple[Action, ...]:
+    """Those of the service. Changes have their turns, for the server takes the whole list at once."""
+    return (
+        change(
+            "ban",
+            "Put somebody out and let that certificate in no more; with --address, the address too.",
+            Method(bans, Bans.ban),
+            "WHO [--address] [--reason TEXT] [--for DURATION]",
+        ),
+        change(
+            "unban",
+            "Lift the ban of a certificate, an address, or whoever had that name.",
+            Method(bans, Bans.unban),
+            "WHO [--reason TEXT]",
+        ),
+        Action("list-bans", "List who is banned, by whom and why.", Method(bans, Bans.list_bans), "[--records]"),
+        Action("history", "Tell who banned and unbanned whom, when and why.", Method(bans, Bans.history), "[WHO]"),
+        Action("export-bans", "Print the bans as records that import-bans reads.", Method(bans, Bans.export)),
+        change(
+            "import-bans",
+            "Ban whom a file of records names, all or nobody; with --dry-run only say who that would be.",
+            Method(bans, Bans.import_bans),
+            "FILE [--dry-run]",
+        ),
+    )
