@@ -1,4 +1,4 @@
-"""Prosody's certificate: the administrator's, or one that herdd makes, where Prosody alone can read its key."""
+"""A service's certificate: the administrator's, or one that herdd makes, where that service alone can read its key."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Pair:
 
 @frozen
 class Certificates:
-    """The pair that Prosody serves all its hosts with, in `directory`; made from `given` files, or by herdd."""
+    """The pair that a service serves all `names` with, in `directory`; made from `given` files, or by herdd."""
 
     directory: Path
     names: tuple[str, ...]
@@ -34,12 +34,12 @@ class Certificates:
 
     @property
     def certificate(self) -> Path:
-        """Where Prosody finds it."""
+        """Where the service finds it."""
         return self.directory / f"{self.names[0]}.crt"
 
     @property
     def key(self) -> Path:
-        """Where Prosody finds its key."""
+        """Where the service finds its key."""
         return self.directory / f"{self.names[0]}.key"
 
     @property
@@ -58,7 +58,7 @@ class Certificates:
         wanted = await self._made(host, present) if self.given is None else await self._read(host, self.given)
         if wanted == present:
             return False
-        # The key first: Prosody is told when both are there.
+        # The key first: the service is told when both are there.
         await host.write_file(self.key, wanted.key, 0o600)
         await host.write_file(self.certificate, wanted.certificate, 0o644)
         return True
@@ -69,7 +69,9 @@ class Certificates:
 
         pair = await self._present(host)
         if pair is None:
-            raise HerdError(f"cannot read the certificate {self.certificate}; restart it with: herd restart prosody")
+            raise HerdError(
+                f"cannot read the certificate {self.certificate}; restart the service, which has it made again"
+            )
         return await host.in_thread(lambda: expires(pair.certificate))
 
     async def _present(self, host: Host) -> Pair | None:

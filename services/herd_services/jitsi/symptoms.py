@@ -1,4 +1,4 @@
-"""What Prosody, Jicofo and bridges say of their classic troubles, each with its cause and what mends it.
+"""What Prosody, Jicofo, bridges, Jibri and Jigasi say of their classic troubles, each with its cause and what mends it.
 
 Collected from the reports of those who run them (github.com/jitsi: docker-jitsi-meet, jicofo, jitsi-videobridge,
 jitsi-meet), and from the programs' sources.
@@ -107,5 +107,39 @@ OF_JVB = (
         "its native library cannot be loaded: nobody can join, though its health is good",
         "install the package of its release for this machine's architecture anew",
     ),
+    _PROSODY_GONE,
+)
+OF_JIBRI = (
+    _ACCOUNT,
+    _UNTRUSTED,
+    Symptom(
+        r"SessionNotCreatedException|chrome not reachable|cannot find Chrome binary|Cannot find the chromedriver",
+        "its browser cannot be started",
+        "install google-chrome or chromium, and the chromedriver of the same release",
+    ),
+    Symptom(
+        r"[Cc]annot open display|unable to open X display|Can't open display",
+        "there is no screen for its browser",
+        "start it: systemctl enable --now jibri-xorg jibri-icewm; or correct display in [jibri]",
+    ),
+    Symptom(
+        r"[Rr]ecordings? directory.*(?:not writable|does not exist)|Unable to write to .*recordings",
+        "its user cannot write where recordings are put",
+        "give recordings in [jibri] to its user, or name another directory",
+    ),
+    _MEMORY,
+    _PORT,
+    _PROSODY_GONE,
+)
+OF_JIGASI = (
+    _ACCOUNT,
+    _UNTRUSTED,
+    Symptom(
+        r"REGISTER.*(?:401|403|Forbidden|Unauthorized)|AUTHENTICATION_FAILED|Failed to register.*sip",
+        "the provider of telephony does not know its account, or by another password",
+        "correct sip-uri, sip-server and sip-password-file in [jigasi]",
+    ),
+    _MEMORY,
+    _PORT,
     _PROSODY_GONE,
 )
