@@ -1,4 +1,4 @@
-"""Doubles of Jicofo, of a bridge, of Jibri and of Jigasi: they speak real XMPP to a real Prosody, and HTTP and stderr as the real ones do.
+"""Doubles of Jicofo, a bridge, Jibri and Jigasi: they speak real XMPP to a real Prosody, HTTP and stderr as those do.
 
 The real ones are not to be had from a registry. Like jicofo.sh and jvb.sh the programs are shell scripts that exec
 an interpreter, are told where their files are in JAVA_SYS_PROPS, and may be run by any user with a clean environment.

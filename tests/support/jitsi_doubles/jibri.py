@@ -52,7 +52,10 @@ class Jibri:
     def _answer(self, request: web.Request) -> web.Response:
         match request.method, request.path:
             case "GET", path if path == f"{_API}/health":
-                health = {"healthStatus": "UNHEALTHY" if self._faults.reason else "HEALTHY", "details": {}}
+                health: dict[str, Any] = {
+                    "healthStatus": "UNHEALTHY" if self._faults.reason else "HEALTHY",
+                    "details": {},
+                }
                 busy = "BUSY" if self._recording else "IDLE"
                 return web.in_json({"status": {"busyStatus": busy, "health": health}})
             case "POST", path if path == f"{_API}/stopService":

@@ -12,11 +12,11 @@ from attrs import Attribute, field, frozen, validators
 from herd_services.jitsi import values
 
 # What is on this host, on its own network or behind a translation of addresses: whoever relays must not come there.
-# RFC 6890, and forms of IPv6 that have an address of IPv4 in them.
+# RFC 6890, and forms of IPv6 that have an address of IPv4 in them. It never relays to 0.0.0.0 and ::.
 INSIDE = (
     *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24"),
     *("192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4"),
-    *("::/128", "::1/128", "::ffff:0:0/96", "64:ff9b::/96", "2001::/32", "2002::/16", "fc00::/7", "fe80::/10"),
+    *("::1/128", "::ffff:0:0/96", "64:ff9b::/96", "2001::/32", "2002::/16", "fc00::/7", "fe80::/10"),
     "ff00::/8",
 )
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
@@ -34,9 +34,11 @@ def _address(instance: object, attribute: Attribute[Any], value: str) -> None:
 def _networks(instance: object, attribute: Attribute[Any], value: tuple[str, ...]) -> None:
     for one in value:
         try:
-            ip_network(one)
+            network = ip_network(one)
         except ValueError:
             raise ValueError(f"{one!r} is no network; write one like 10.0.0.0/8, or an address") from None
+        if network.num_addresses == 1 and network[0].is_unspecified:
+            raise ValueError(f"{one!r} would be every address to turnserver, which never relays to it; leave it out")
 
 
 def _extra(instance: object, attribute: Attribute[Any], value: dict[str, Any]) -> None:

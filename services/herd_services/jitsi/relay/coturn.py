@@ -1,8 +1,8 @@
 """The service `coturn`, or `turn`: a relay for browsers that cannot reach a bridge.
 
 Prosody and it require nothing of each other: what is relayed goes on while Prosody is restarted, and without a relay
-whoever reaches a bridge by himself meets all the same. It runs once it lets in who has a password made of the secret; one
-that has no port, or an old secret, looks alive and serves nobody.
+whoever reaches a bridge by himself meets all the same. It runs once it lets in who has a password made of the secret;
+one that has no port, or an old secret, looks alive and serves nobody.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from herd_services.jitsi.relay.stun import unserved
 from herd_services.jitsi.relay.symptoms import OF_COTURN
 from herd_services.jitsi.renewal import Renewal
 
-_LOADING = 30.0
+# It keeps what it prints until that is some kilobytes (4.6.1), for where that goes is no terminal.
+_LINES = ("/usr/bin/stdbuf", "--output=L")
+_LOADING = 15.0
 # Of one attempt to ask, seconds.
 _PATIENCE = 5.0
 
@@ -151,7 +153,7 @@ def coturn(jitsi: JitsiConfiguration, read: CoturnConfiguration, surroundings: S
         provision=("coturn", "turn"),
         documentation="coturn: relays media of Jitsi Meet for whoever cannot reach a bridge.",
         program=Program(
-            command=(str(read.program), "-c", str(it.file)),
+            command=(*_LINES, str(read.program), "-c", str(it.file)),
             user=read.user if surroundings.is_root else None,
             group=read.group if surroundings.is_root else None,
             directory=state,

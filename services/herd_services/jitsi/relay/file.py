@@ -85,7 +85,8 @@ def _peers(read: CoturnConfiguration) -> dict[str, Any]:
 
 def _range(network: str) -> str:
     it = ip_network(network)
-    return f"{it[0]}-{it[-1]}" if it.num_addresses > 1 else str(it[0])
+    # A range from 0.0.0.0 or :: would be one without a beginning, for addresses of both kinds.
+    return f"{it[int(it[0].is_unspecified)]}-{it[-1]}" if it.num_addresses > 1 else str(it[0])
 
 
 def _lines(name: str, value: Any) -> Iterator[str]:

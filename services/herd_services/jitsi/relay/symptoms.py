@@ -9,7 +9,7 @@ from herd.core.symptom import Symptom
 
 OF_COTURN = (
     Symptom(
-        r"Cannot bind (?:TLS/TCP|DTLS/UDP|local) .*|bind: Address already in use",
+        r"bind: Address already in use",
         "another program has its port, and it tries again for ever",
         "end that, or choose another port or tls-port in [coturn]; who it is: herd check coturn",
     ),
