@@ -28,8 +28,6 @@ from herd_services.jitsi.relay.stun import unserved
 from herd_services.jitsi.relay.symptoms import OF_COTURN
 from herd_services.jitsi.renewal import Renewal
 
-# It keeps what it prints until that is some kilobytes (4.6.1), for where that goes is no terminal.
-_LINES = ("/usr/bin/stdbuf", "--output=L")
 _LOADING = 15.0
 # Of one attempt to ask, seconds.
 _PATIENCE = 5.0
@@ -153,7 +151,7 @@ def coturn(jitsi: JitsiConfiguration, read: CoturnConfiguration, surroundings: S
         provision=("coturn", "turn"),
         documentation="coturn: relays media of Jitsi Meet for whoever cannot reach a bridge.",
         program=Program(
-            command=(*_LINES, str(read.program), "-c", str(it.file)),
+            command=(str(read.program), "-c", str(it.file)),
             user=read.user if surroundings.is_root else None,
             group=read.group if surroundings.is_root else None,
             directory=state,
