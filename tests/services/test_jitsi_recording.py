@@ -84,7 +84,7 @@ def _meet(programs: tuple[Path, Path]) -> Meet:
     user = {"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 else {}
     it.further["jibri"] = {
         "program": str(place / "java"), "jar": str(place / "jibri.jar"), "nickname": "camera", "memory": 64,
-        "http-port": web, "internal-http-port": internal, "supplementary-groups": [], "home": "/", **user,
+        "http-port": web, "internal-http-port": internal, "supplementary-groups": [], **user,
     }  # fmt: skip
     it.further["jigasi"] = {
         "program": str(place / "jigasi.sh"), "nickname": "telephone", "memory": 64, "http-port": gateway, **user,
@@ -310,6 +310,17 @@ def test_jigasi_is_told_by_properties_that_it_has() -> None:
         "org.jitsi.jigasi.rest.host": "127.0.0.1",
         "org.jitsi.jigasi.rest.port": 8788,
     }
+
+
+def test_what_jibri_and_its_programs_write_is_in_its_state(programs: tuple[Path, Path]) -> None:
+    with _running(_meet(programs), "jibri") as daemon:
+        state = daemon.state_dir / "jibri"
+        command = psutil.Process(daemon.status("jibri")["mainPid"]).cmdline()
+        assert f"-Dwebdriver.chrome.logfile={state}/chromedriver.log" in command
+        logging = loaded((daemon.services_dir / "jibri" / "logging.properties").read_text())
+        assert logging["org.jitsi.jibri.capture.ffmpeg.util.FfmpegFileHandler.pattern"] == f"{state}/ffmpeg.%g.txt"
+        assert logging["org.jitsi.jibri.selenium.util.BrowserFileHandler.pattern"] == f"{state}/browser.%g.txt"
+        assert (state / "recordings").is_dir()
 
 
 def test_jicofo_without_them_is_told_nothing_of_them() -> None:

@@ -66,8 +66,9 @@ def _credentials(daemon: Daemon, it: Meet) -> tuple[str, str]:
     return told.attrib["username"], told.attrib["password"]
 
 
-def test_whoever_comes_to_prosody_gets_a_relay(programs: tuple[Path, Path]) -> None:
-    it = _with_relay(programs)
+@pytest.mark.parametrize("interfaces", [["127.0.0.1"], []])
+def test_whoever_comes_to_prosody_gets_a_relay(programs: tuple[Path, Path], interfaces: list[str]) -> None:
+    it = _with_relay(programs, interfaces=interfaces)
     port = it.further["coturn"]["port"]
     with _running(it) as daemon:
         told = _announced(daemon, it)

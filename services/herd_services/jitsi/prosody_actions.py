@@ -40,7 +40,7 @@ class _RotateSecrets:
         text = "The services' passwords are others now; let all of them take them: herd restart prosody\n"
         if self.rotate_relay is not None:
             await self.rotate_relay(host)
-            text += "So is the secret of the relay, which ends the relays that there are: herd restart coturn\n"
+            text += "The relay has another secret; it takes that within a minute, or at once: herd restart coturn\n"
         return Reply({"renewed": [*self.names, *([] if self.rotate_relay is None else [SECRET])]}, text)
 
 

@@ -113,17 +113,17 @@ OF_JIBRI = (
     _ACCOUNT,
     _UNTRUSTED,
     Symptom(
-        r"SessionNotCreatedException|chrome not reachable|cannot find Chrome binary|Cannot find the chromedriver",
+        r"SessionNotCreated|Timed out waiting for driver server to start|Chrome failed to start|Chrome hung",
         "its browser cannot be started",
         "install google-chrome or chromium, and the chromedriver of the same release",
     ),
     Symptom(
-        r"[Cc]annot open display|unable to open X display|Can't open display",
-        "there is no screen for its browser",
+        r"[Cc]annot open display|Ffmpeg failed to start",
+        "there is no screen to record",
         "start it: systemctl enable --now jibri-xorg jibri-icewm; or correct display in [jibri]",
     ),
     Symptom(
-        r"[Rr]ecordings? directory.*(?:not writable|does not exist)|Unable to write to .*recordings",
+        r"Unable to write to |Recordings directory is not writable",
         "its user cannot write where recordings are put",
         "give recordings in [jibri] to its user, or name another directory",
     ),
@@ -135,8 +135,8 @@ OF_JIGASI = (
     _ACCOUNT,
     _UNTRUSTED,
     Symptom(
-        r"REGISTER.*(?:401|403|Forbidden|Unauthorized)|AUTHENTICATION_FAILED|Failed to register.*sip",
-        "the provider of telephony does not know its account, or by another password",
+        r"RegistrationState=(?:Authentication|Connection) Failed",
+        "its provider of telephony does not answer, or does not know the account by that password",
         "correct sip-uri, sip-server and sip-password-file in [jigasi]",
     ),
     _MEMORY,

@@ -21,8 +21,6 @@ class JibriConfiguration:
     group: str | None = None
     # Of the devices that it takes sound and pictures from.
     supplementary_groups: tuple[str, ...] = ("audio", "video")
-    # Where its sound device and its window manager are set up.
-    home: Path = Path("/home/jibri")
     display: str = ":0"
     # Its name in its room. Without it: the host's name.
     nickname: str | None = field(default=None, validator=values.nickname)

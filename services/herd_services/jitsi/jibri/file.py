@@ -39,6 +39,20 @@ def jibri_configuration(
     return merged({"jibri": ours}, read.extra)
 
 
+def logs_of_programs(directory: Path) -> bytes:
+    """Further lines of logging.properties: what its programs print (lib/logging.properties of jibri), kept bounded."""
+    lines = []
+    for package, name in (("capture.ffmpeg", "Ffmpeg"), ("selenium", "Browser")):
+        handler = f"org.jitsi.jibri.{package}.util.{name}FileHandler"
+        lines += [
+            f"{handler}.pattern={directory}/{name.lower()}.%g.txt",
+            f"{handler}.formatter=org.jitsi.utils.logging2.JitsiLogFormatter",
+            f"{handler}.count=10",
+            f"{handler}.limit=10000000",
+        ]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
 def _environment(
     meeting: Rendezvous, read: JibriConfiguration, nickname: str, passwords: dict[str, str]
 ) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from herd_services.jitsi.deployment import JIBRI, RECORDER
 from herd_services.jitsi.java import logging_properties
 from herd_services.jitsi.jibri.actions import HEALTH, SaysItIsHealthy, jibri_actions
 from herd_services.jitsi.jibri.configuration import JibriConfiguration
-from herd_services.jitsi.jibri.file import jibri_configuration
+from herd_services.jitsi.jibri.file import jibri_configuration, logs_of_programs
 from herd_services.jitsi.jicofo import Files, heap
 from herd_services.jitsi.meeting import Prosody
 from herd_services.jitsi.nested import hocon
@@ -38,7 +38,12 @@ class Definition:
     nickname: str
     prosody: Prosody
     files: Files
-    recordings: Path
+    state: Path
+
+    @property
+    def recordings(self) -> Path:
+        """Where they are put."""
+        return self.read.recordings or self.state / "recordings"
 
 
 @frozen
@@ -71,7 +76,8 @@ class _Before:
         meeting = prosody.rendezvous(files.trust_store)
         content = jibri_configuration(meeting, it.read, it.nickname, it.recordings, passwords)
         await host.write_file(files.configuration, hocon(content), 0o600)
-        await host.write_file(files.logging, logging_properties(it.read.log_level), 0o600)
+        logging = logging_properties(it.read.log_level) + logs_of_programs(it.state)
+        await host.write_file(files.logging, logging, 0o600)
 
 
 def _checks(it: Definition) -> tuple[Check, ...]:
@@ -83,17 +89,21 @@ def _checks(it: Definition) -> tuple[Check, ...]:
     )
 
 
-def _program(it: Definition, state: Path, surroundings: Surroundings) -> Program:
+def _program(it: Definition, surroundings: Surroundings) -> Program:
     """As launch.sh of its package executes it, with other files."""
     read = it.read
-    words = (f"-Xmx{heap(read.memory, surroundings)}m", *it.files.properties().split(" "), "-jar", str(read.jar))
+    # The driver of its browser ends at once where it cannot write this, and its user may not write where it would be.
+    driver = f"-Dwebdriver.chrome.logfile={it.state}/chromedriver.log"
+    memory = f"-Xmx{heap(read.memory, surroundings)}m"
+    words = (memory, *it.files.properties().split(" "), driver, "-jar", str(read.jar))
     return Program(
         command=(str(read.program), *words),
         user=read.user if surroundings.is_root else None,
         group=read.group if surroundings.is_root else None,
         supplementary_groups=read.supplementary_groups if surroundings.is_root else (),
-        directory=state,
-        environment={"HOME": str(read.home), "DISPLAY": read.display, "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"},
+        directory=it.state,
+        # Its home is its user's own, where the package has set up sound and windows.
+        environment={"DISPLAY": read.display, "LC_ALL": "C.UTF-8"},
         package="jibri",
     )
 
@@ -101,16 +111,16 @@ def _program(it: Definition, state: Path, surroundings: Surroundings) -> Program
 def jibri(jitsi: JitsiConfiguration, read: JibriConfiguration, prosody: Prosody, surroundings: Surroundings) -> Service:
     """The service."""
     run, state = surroundings.services_dir / "jibri", surroundings.state_dir / "jibri"
-    own = () if read.recordings is not None else (MakeDirectory(state / "recordings"),)
     nickname = read.nickname or surroundings.host_name
     files = Files.below(run, "jibri")
-    it = Definition(read, nickname, prosody.room_of(JIBRI), files, read.recordings or state / "recordings")
+    it = Definition(read, nickname, prosody.room_of(JIBRI), files, state)
+    own = () if read.recordings is not None else (MakeDirectory(it.recordings),)
     presence = Presence(it.prosody, JIBRI, nickname, read.http_port, HEALTH)
     return Service(
         provision=("jibri",),
         documentation="Jibri: records and streams the conferences of Jitsi Meet.",
         requirement=("jicofo",),
-        program=_program(it, state, surroundings),
+        program=_program(it, surroundings),
         preparation=(MakeDirectory(run), MakeDirectory(state), *own),
         preflight=_Preflight(it),
         before=_Before(it),

@@ -164,7 +164,7 @@ def coturn(jitsi: JitsiConfiguration, read: CoturnConfiguration, surroundings: S
         setup=_SetUp(it),
         companion=Renewal("coturn", certificates, SIGUSR2) if read.tls_port else None,
         # An old secret is found so, and Prosody's passwords are of the new one.
-        health=Health(_Well(it), interval=10.0, failures=2),
+        health=Health(_Well(it), interval=10.0, failures=3),
         auto_start=jitsi.auto_start and read.auto_start,
         actions=(check_action(_checks(it), OF_COTURN),),
         symptoms=OF_COTURN,
