@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 
 from herd_services.certificates import self_signed
 from support import Daemon, herdd, toml
@@ -42,11 +42,14 @@ class Meet:
     prosody: dict[str, Any]
     jicofo: dict[str, Any]
     jvb: list[dict[str, Any]]
+    # Tables that there need not be, by their names.
+    further: dict[str, dict[str, Any]] = field(factory=dict)
 
     def text(self) -> str:
         """herd.toml."""
         tables = [("[jitsi]", self.jitsi), ("[prosody]", self.prosody), ("[jicofo]", self.jicofo)]
         tables += [("[[jvb]]", each) for each in self.jvb]
+        tables += [(f"[{name}]", each) for name, each in self.further.items()]
         return "".join(
             f"{heading}\n{''.join(f'{key} = {toml(value)}' + chr(10) for key, value in table.items())}"
             for heading, table in tables

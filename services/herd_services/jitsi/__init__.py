@@ -1,4 +1,4 @@
-"""Jitsi Meet: Prosody, Jicofo and the bridges, from one domain name."""
+"""Jitsi Meet: Prosody, Jicofo and the bridges, from one domain name; a relay, a recorder, telephones if asked for."""
 
 from herd_services.jitsi.service import SECTION
 

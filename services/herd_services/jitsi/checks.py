@@ -12,10 +12,10 @@ from attrs import frozen
 
 from herd.core.host import Host
 from herd_services.certifying import Certificates
-from herd_services.jitsi.deployment import BRIDGE, FOCUS
+from herd_services.jitsi.deployment import FOCUS
 from herd_services.jitsi.jicofo_actions import told
 from herd_services.jitsi.meeting import Prosody
-from herd_services.jitsi.presence import unanswered
+from herd_services.jitsi.presence import VERSION, unanswered
 from herd_services.jitsi.xmpp import MUC
 
 _SOON = timedelta(days=14)
@@ -66,9 +66,10 @@ class Answers:
     """The program answers by HTTP."""
 
     port: int
+    path: str = VERSION
 
     async def __call__(self, host: Host) -> str | None:
-        return await unanswered(host, self.port)
+        return await unanswered(host, self.port, self.path)
 
 
 @frozen
@@ -125,11 +126,10 @@ class Fits:
 
 
 def accounts_of(prosody: Prosody) -> tuple[tuple[str, LogsIn], ...]:
-    """What both accounts have to be able to do."""
+    """What the accounts have to be able to do."""
     deployment = prosody.deployment
     return (
-        (f"{FOCUS} can log in", LogsIn(prosody, FOCUS)),
-        (f"{BRIDGE} can log in", LogsIn(prosody, BRIDGE)),
+        *((f"{name} can log in", LogsIn(prosody, name)) for name in deployment.accounts),
         (f"{deployment.internal_muc} has rooms for services", LogsIn(prosody, FOCUS, deployment.internal_muc)),
         (f"{deployment.conference_muc} has rooms for people", LogsIn(prosody, FOCUS, deployment.conference_muc)),
     )

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from herd.core.errors import HerdError
 from herd.core.host import Host
@@ -31,6 +31,10 @@ class Prosody:
     is_guarded: bool
     # None: herdd made the password itself.
     password_file: Path | None = None
+
+    def room_of(self, service: str) -> Prosody:
+        """The same, with the room where Jicofo finds that service."""
+        return evolve(self, deployment=self.deployment.room_of(service))
 
     def rendezvous(self, trust_store: Path) -> Rendezvous:
         """The same for the configuration of a program."""
@@ -140,7 +144,8 @@ class Prosody:
 @asynccontextmanager
 async def _session(prosody: Prosody, host: Host, name: str, password: str) -> AsyncIterator[Session]:
     trusted = (await prosody.trusted(host)).decode("ascii", "replace")
-    server = Server(prosody.address, prosody.port, prosody.deployment.auth_domain, trusted)
+    domain = prosody.deployment.account(name).partition("@")[2]
+    server = Server(prosody.address, prosody.port, domain, trusted)
     async with logged_in(host, server, name, password) as session:
         yield session
 

@@ -14,6 +14,8 @@ from herd_services.jitsi.meeting import Prosody
 
 # A Java that starts on a small machine, and then one that logs in. Seconds, within a start's limit of 90.
 _STARTING = 40.0
+# What most of them answer with 200 as soon as they answer.
+VERSION = "/about/version"
 
 
 @frozen
@@ -24,6 +26,7 @@ class Presence:
     account: str
     nickname: str
     port: int
+    path: str = VERSION
 
 
 @frozen
@@ -34,7 +37,7 @@ class UntilPresent:
 
     async def __call__(self, host: Host) -> None:
         it = self.it
-        reason = await host.until(lambda: unanswered(host, it.port), _STARTING)
+        reason = await host.until(lambda: unanswered(host, it.port, it.path), _STARTING)
         if reason is None:
             reason = await it.prosody.await_welcome(host, it.account, it.nickname, _STARTING)
         if reason is not None:
@@ -49,17 +52,19 @@ class StillPresent:
 
     async def __call__(self, host: Host) -> None:
         it = self.it
-        if reason := await unanswered(host, it.port) or await it.prosody.unwelcome(host, it.account, it.nickname):
+        if reason := await unanswered(host, it.port, it.path) or await it.prosody.unwelcome(
+            host, it.account, it.nickname
+        ):
             raise HerdError(reason)
 
 
-async def unanswered(host: Host, port: int) -> str | None:
+async def unanswered(host: Host, port: int, path: str = VERSION) -> str | None:
     """Why its HTTP interface does not answer, as the end of a sentence."""
     if not await host.listens("127.0.0.1", port):
         taker = await host.taker("127.0.0.1", port)
         return f"{taker or 'nothing'} listens on 127.0.0.1 port {port}, none of its own"
     try:
-        answer = await host.fetch(f"http://127.0.0.1:{port}/about/version")
+        answer = await host.fetch(f"http://127.0.0.1:{port}{path}")
     except (OSError, ValueError) as error:
         return f"port {port} does not answer: {error}"
-    return None if answer.status == 200 else f"port {port} answers {answer.status} to /about/version"
+    return None if answer.status == 200 else f"port {port} answers {answer.status} to {path}"

@@ -1,20 +1,19 @@
 """The service `prosody`: the XMPP server that Jicofo, the bridges and the browsers meet on.
 
-It runs once focus and jvb can log in and the rooms are there: a Prosody without its port, its hosts or its modules
+It runs once the services can log in and the rooms are there: a Prosody without its port, its hosts or its modules
 looks alive and serves nobody.
 """
 
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
 from pathlib import Path
 from signal import SIGHUP
 
 from attrs import frozen
 
 from herd.core.errors import HerdError
-from herd.core.host import Host, Note
+from herd.core.host import Host
 from herd.core.preparation import MakeDirectory
 from herd.core.service import Health, Program, Service, Surroundings
 from herd_services.certifying import Certificates
@@ -24,19 +23,20 @@ from herd_services.jitsi.checking import Check, check_action
 from herd_services.jitsi.checks import IsGood, Listens, accounts_of
 from herd_services.jitsi.configuration import JitsiConfiguration, ProsodyConfiguration
 from herd_services.jitsi.console import Console
-from herd_services.jitsi.deployment import BRIDGE, FOCUS, Deployment
+from herd_services.jitsi.deployment import BRIDGE, Deployment
 from herd_services.jitsi.meeting import Prosody
 from herd_services.jitsi.prosody_actions import prosody_actions
 from herd_services.jitsi.prosody_file import Places, prosody_configuration
+from herd_services.jitsi.relay.announced import Announced, Rotation
 from herd_services.jitsi.rooms import room_actions
 from herd_services.jitsi.symptoms import OF_PROSODY
 from herd_services.jitsi.users import user_actions
 from herd_services.jitsi.xmpp import MUC
 from herd_services.preflight import check_port, check_program
+from herd_services.renewal import Renewal
 
 _MAX_RECORD = 64 * 1024
 _LOADING = 30.0
-_SOON = timedelta(days=14)
 
 
 def address_of(read: ProsodyConfiguration) -> str:
@@ -54,6 +54,7 @@ class Definition:
     places: Places
     file: Path
     certificates: Certificates
+    relay: Announced | None
 
     @property
     def server(self) -> Prosody:
@@ -84,7 +85,7 @@ class Accounts:
     data: Path
 
     async def __call__(self, host: Host) -> None:
-        for name in (FOCUS, BRIDGE):
+        for name in self.server.deployment.accounts:
             await self._keep(host, name)
 
     async def _keep(self, host: Host, name: str) -> None:
@@ -111,7 +112,9 @@ class _Before:
         await it.certificates.provide(host)
         await Accounts(it.server, it.places.data)(host)
         await self.bans.provide(host)
-        content = prosody_configuration(it.deployment, it.read, it.places)
+        if it.relay is not None:
+            await it.relay.provide(host)
+        content = prosody_configuration(it.deployment, it.read, it.places, it.relay)
         await host.write_file(it.file, content.encode(), 0o600)
 
 
@@ -125,7 +128,7 @@ class _SetUp:
         rooms = dict.fromkeys((self.it.deployment.internal_muc, self.it.deployment.conference_muc), MUC)
 
         async def refuses() -> str | None:
-            for name in (FOCUS, BRIDGE):
+            for name in self.it.deployment.accounts:
                 if reason := await self.it.server.refuses(host, name, rooms):
                     return reason
             return None
@@ -159,34 +162,6 @@ class _Well:
             raise HerdError(f"it does not serve: {reason}")
 
 
-@frozen
-class _Company:
-    """Whoever renews the certificate need not know of Prosody."""
-
-    it: Definition
-
-    async def __call__(self, host: Host) -> None:
-        async with host.watching(self.it.certificates.sources) as changes:
-            await _tell_expiry(host, self.it.certificates)
-            async for _ in changes:
-                try:
-                    if await self.it.certificates.provide(host):
-                        host.signal(SIGHUP)
-                        host.say("prosody: its certificate was renewed.")
-                        await _tell_expiry(host, self.it.certificates)
-                except HerdError as error:
-                    # What is served goes on; whoever writes two files writes one after the other.
-                    host.say(f"prosody: {error.message}")
-
-
-async def _tell_expiry(host: Host, certificates: Certificates) -> None:
-    moment = await certificates.expires(host)
-    left = moment.timestamp() - host.now()
-    word = "expires soon, on" if left < _SOON.total_seconds() else "is good until"
-    text = f"Its certificate {word} {moment:%Y-%m-%d}."
-    host.publish("certificate", [Note("certificate.expires", moment.isoformat(), text)])
-
-
 def _checks(it: Definition) -> tuple[Check, ...]:
     listening = (
         Check(f"it listens on port {it.read.port}", Listens(it.server.address, it.read.port)),
@@ -208,18 +183,24 @@ def _program(it: Definition, state: Path, surroundings: Surroundings) -> Program
 
 
 def prosody(
-    deployment: Deployment, jitsi: JitsiConfiguration, read: ProsodyConfiguration, surroundings: Surroundings
+    deployment: Deployment,
+    jitsi: JitsiConfiguration,
+    read: ProsodyConfiguration,
+    surroundings: Surroundings,
+    relay: Announced | None,
 ) -> tuple[Service, Definition]:
     """The service, and what others need to know of it."""
     run, state = surroundings.services_dir / "prosody", surroundings.state_dir / "prosody"
     places = Places(state / "data", state / "certificates", run / "socket", run / "pid", run / "modules")
     given = None if jitsi.certificate is None or jitsi.key is None else (jitsi.certificate, jitsi.key)
     certificates = Certificates(places.certificates, deployment.domain, deployment.hosts, given)
-    it = Definition(deployment, read, places, run / "prosody.cfg.lua", certificates)
-    accounts = [places.data / file_of(deployment.account(name)).parent for name in (FOCUS, BRIDGE)]
-    directories = dict.fromkeys((run, places.modules, places.certificates, places.data, accounts[0].parent, *accounts))
+    it = Definition(deployment, read, places, run / "prosody.cfg.lua", certificates, relay)
+    accounts = [places.data / file_of(deployment.account(name)).parent for name in deployment.accounts]
+    hosts = [each.parent for each in accounts]
+    directories = dict.fromkeys((run, places.modules, places.certificates, places.data, *hosts, *accounts))
     console = Console(read.prosodyctl, it.file)
     bans = Bans(console, deployment, places.modules, run / "bans.lua")
+    rotation = None if relay is None else Rotation(relay, console)
     service = Service(
         provision=("prosody",),
         documentation="Prosody: the XMPP server on which Jitsi Meet's parts meet.",
@@ -229,7 +210,7 @@ def prosody(
         before=_Before(it, bans),
         setup=_SetUp(it),
         resumption=_Resumption(bans),
-        companion=_Company(it),
+        companion=Renewal("prosody", it.certificates, SIGHUP),
         health=Health(_Well(it)),
         grace_period=10.0,
         auto_start=jitsi.auto_start,
@@ -237,7 +218,7 @@ def prosody(
             *user_actions(console, deployment, places.data),
             *room_actions(console, deployment),
             *ban_actions(bans),
-            *prosody_actions(certificates, Accounts(it.server, places.data)),
+            *prosody_actions(certificates, deployment.accounts, Accounts(it.server, places.data), rotation),
             check_action(_checks(it), OF_PROSODY),
         ),
         symptoms=OF_PROSODY,

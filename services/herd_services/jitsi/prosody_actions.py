@@ -10,8 +10,8 @@ from attrs import frozen
 from herd.core.action import Access, Action, Invocation, Reply
 from herd.core.host import Host
 from herd_services.certifying import Certificates
-from herd_services.jitsi.deployment import BRIDGE, FOCUS
 from herd_services.jitsi.meeting import secret_name
+from herd_services.jitsi.relay.announced import SECRET
 
 
 @frozen
@@ -29,19 +29,28 @@ class _ReloadCertificates:
 
 @frozen
 class _RotateSecrets:
+    names: tuple[str, ...]
     keep: Callable[[Host], Awaitable[None]]
-    names: tuple[str, ...] = (FOCUS, BRIDGE)
+    rotate_relay: Callable[[Host], Awaitable[None]] | None
 
     async def __call__(self, host: Host, call: Invocation) -> Reply:
         for name in self.names:
             await host.renew_secret(secret_name(name))
         await self.keep(host)
         text = "The services' passwords are others now; let all of them take them: herd restart prosody\n"
-        return Reply({"renewed": list(self.names)}, text)
+        if self.rotate_relay is not None:
+            await self.rotate_relay(host)
+            text += "The relay has another secret; it takes that within a minute, or at once: herd restart coturn\n"
+        return Reply({"renewed": [*self.names, *([] if self.rotate_relay is None else [SECRET])]}, text)
 
 
-def prosody_actions(certificates: Certificates, keep: Callable[[Host], Awaitable[None]]) -> tuple[Action, ...]:
-    """What keeps its parts together; `keep` gives the services' accounts the passwords that herdd keeps."""
+def prosody_actions(
+    certificates: Certificates,
+    names: tuple[str, ...],
+    keep: Callable[[Host], Awaitable[None]],
+    rotate_relay: Callable[[Host], Awaitable[None]] | None,
+) -> tuple[Action, ...]:
+    """What keeps its parts together; `keep` gives the accounts of these names the passwords that herdd keeps."""
     return (
         Action(
             "reload-certificates",
@@ -51,8 +60,8 @@ def prosody_actions(certificates: Certificates, keep: Callable[[Host], Awaitable
         ),
         Action(
             "rotate-secrets",
-            "Give the services' accounts new passwords.",
-            _RotateSecrets(keep),
+            "Give the services' accounts new passwords, and the relay a new secret.",
+            _RotateSecrets(names, keep, rotate_relay),
             access=Access.CHANGE,
         ),
     )

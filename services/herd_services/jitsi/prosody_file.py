@@ -14,7 +14,9 @@ from attrs import frozen
 from herd_services.jitsi import lua
 from herd_services.jitsi.bans import MODULE
 from herd_services.jitsi.configuration import ProsodyConfiguration
-from herd_services.jitsi.deployment import BRIDGE, FOCUS, Deployment
+from herd_services.jitsi.deployment import JIBRI, Deployment
+from herd_services.jitsi.relay.announced import MODULE as EXTERNAL
+from herd_services.jitsi.relay.announced import Announced
 
 _MODULES = ("admin_shell", "disco", "limits", "ping", "roster", "saslauth", "smacks", "tls")
 # People come from nowhere else, and nothing is kept for those who are away.
@@ -37,20 +39,29 @@ class Places:
     modules: Path
 
 
-def prosody_configuration(deployment: Deployment, read: ProsodyConfiguration, places: Places) -> str:
-    """The whole file; it holds no secret. What the administrator adds prevails over what is for all hosts."""
+def prosody_configuration(
+    deployment: Deployment, read: ProsodyConfiguration, places: Places, relay: Announced | None = None
+) -> str:
+    """The whole file; it holds no secret, and names the one that does where there is a relay.
+
+    What the administrator adds prevails over what is for all hosts.
+    """
+    include = "" if relay is None else f"Include({lua.text(str(relay.secret_file))})\n"
+    recorder = (_section("VirtualHost", deployment.recorder_domain, "", {}),) if JIBRI in deployment.further else ()
     hosts = (
         _section("VirtualHost", deployment.auth_domain, "", _accounts()),
-        _section("VirtualHost", deployment.domain, "", _people()),
+        *recorder,
+        _section("VirtualHost", deployment.domain, "", _people(relay)),
         _section("Component", deployment.internal_muc, "muc", _rooms(muc_room_default_members_only=True)),
         _section("Component", deployment.conference_muc, "muc", _rooms(modules_enabled=[MODULE])),
         _NO_FOCUS.format(deployment.focus_component),
     )
-    return "\n".join(("-- Written by herdd at each start.", _options(_global(deployment, read, places)), *hosts))
+    options = _options(_global(deployment, read, places)) + include
+    return "\n".join(("-- Written by herdd at each start.", options, *hosts))
 
 
 def _global(deployment: Deployment, read: ProsodyConfiguration, places: Places) -> dict[str, Any]:
-    services = [deployment.account(FOCUS), deployment.account(BRIDGE)]
+    services = [deployment.account(name) for name in deployment.services]
     return {
         "pidfile": str(places.pid_file),
         "data_path": str(places.data),
@@ -100,8 +111,13 @@ def _accounts() -> dict[str, Any]:
     return {"smacks_hibernation_time": 15}
 
 
-def _people() -> dict[str, Any]:
-    return {"authentication": "anonymous", "modules_enabled": ["bosh", "websocket"]}
+def _people(relay: Announced | None) -> dict[str, Any]:
+    modules = ["bosh", "websocket", *([] if relay is None else [EXTERNAL])]
+    return {
+        "authentication": "anonymous",
+        "modules_enabled": modules,
+        **({} if relay is None else relay.options()),
+    }
 
 
 def _rooms(**others: Any) -> dict[str, Any]:

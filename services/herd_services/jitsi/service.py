@@ -1,4 +1,4 @@
-"""The services of `[jitsi]`, `[prosody]`, `[jicofo]` and `[[jvb]]`, in the order in which they require each other."""
+"""The services of `[jitsi]` and all tables that belong to it, in the order in which they require each other."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from herd_services.jitsi.bridge_export import export_action
 from herd_services.jitsi.checks import Fits
 from herd_services.jitsi.configuration import (
     JicofoConfiguration,
+    JitsiConfiguration,
     JvbConfiguration,
     ProsodyConfiguration,
     Tables,
 )
-from herd_services.jitsi.deployment import Deployment
+from herd_services.jitsi.deployment import JIBRI, JIGASI, Deployment
+from herd_services.jitsi.jibri.jibri import jibri
 from herd_services.jitsi.jicofo import heap, jicofo
+from herd_services.jitsi.jigasi.jigasi import jigasi
 from herd_services.jitsi.jvb import Definition, jvb
 from herd_services.jitsi.jvb_file import Bridge
 from herd_services.jitsi.meeting import Prosody
 from herd_services.jitsi.prosody import prosody
+from herd_services.jitsi.relay.coturn import announced, coturn
 
 _FIRST_UDP, _FIRST_HTTP = 10000, 8080
 
@@ -32,14 +36,34 @@ def build(read: Tables, surroundings: Surroundings) -> tuple[Service, ...]:
     bridges = read.jvb or (JvbConfiguration(),)
     if read.jitsi is None:
         return tuple(_bridges(bridges, surroundings, None, auto_start=True))
-    deployment = Deployment(read.jitsi.domain, read.jitsi.brewery)
-    first, it = prosody(deployment, read.jitsi, read.prosody or ProsodyConfiguration(), surroundings)
+    further = tuple(name for name, table in ((JIBRI, read.jibri), (JIGASI, read.jigasi)) if table is not None)
+    deployment = Deployment(read.jitsi.domain, read.jitsi.brewery, further)
+    relay = None
+    if read.coturn is not None:
+        relay = announced(read.jitsi, read.coturn, surroundings.services_dir / "prosody" / "relay.cfg.lua")
+    first, it = prosody(deployment, read.jitsi, read.prosody or ProsodyConfiguration(), surroundings, relay)
     export = export_action(it.server, it.read)
     heaps = [heap((read.jicofo or JicofoConfiguration()).memory, surroundings)]
     heaps += [heap(each.memory, surroundings) for each in bridges]
+    heaps += [heap(each.memory, surroundings) for each in (read.jibri, read.jigasi) if each is not None]
     fits = Fits(sum(heaps), surroundings.memory)
     second = jicofo(read.jitsi, read.jicofo or JicofoConfiguration(), it.server, surroundings, (export,), fits)
-    return first, second, *_bridges(bridges, surroundings, it.server, auto_start=read.jitsi.auto_start)
+    return (
+        first,
+        second,
+        *_bridges(bridges, surroundings, it.server, auto_start=read.jitsi.auto_start),
+        *_further(read, read.jitsi, surroundings, it.server),
+    )
+
+
+def _further(read: Tables, jitsi: JitsiConfiguration, surroundings: Surroundings, server: Prosody) -> Iterator[Service]:
+    """What is there only where its table is."""
+    if read.coturn is not None:
+        yield coturn(jitsi, read.coturn, surroundings)
+    if read.jibri is not None:
+        yield jibri(jitsi, read.jibri, server, surroundings)
+    if read.jigasi is not None:
+        yield jigasi(jitsi, read.jigasi, server, surroundings)
 
 
 def _bridges(
@@ -76,6 +100,11 @@ def _problems(read: Tables, surroundings: Surroundings) -> Iterator[str]:
         yield from _without_domain(read)
     elif (read.jitsi.certificate is None) is not (read.jitsi.key is None):
         yield "cannot read [jitsi]: certificate and key belong together; give both or neither"
+    if read.coturn is not None and (read.coturn.certificate is None) is not (read.coturn.key is None):
+        yield "cannot read [coturn]: certificate and key belong together; give both or neither"
+    for place, ports in (("coturn", read.coturn), ("jigasi", read.jigasi)):
+        if ports is not None and ports.min_port > ports.max_port:
+            yield f"cannot read [{place}] min-port: it is above max-port; exchange them"
     for number, each in enumerate(read.jvb or (), 1):
         if each.public_address is not None and each.local_address is None:
             yield (
@@ -87,7 +116,8 @@ def _problems(read: Tables, surroundings: Surroundings) -> Iterator[str]:
 
 
 def _without_domain(read: Tables) -> Iterator[str]:
-    for name, table in (("prosody", read.prosody), ("jicofo", read.jicofo)):
+    for name in ("prosody", "jicofo", "coturn", "jibri", "jigasi"):
+        table = getattr(read, name)
         if table is not None:
             yield f'cannot read [{name}]: it belongs to [jitsi]; add that: domain = "meet.example.org"'
     for number, each in enumerate(read.jvb or (), 1):
@@ -112,6 +142,7 @@ def _doubles(bridges: Sequence[Bridge]) -> Iterator[str]:
 def _too_much(read: Tables, surroundings: Surroundings) -> Iterator[str]:
     heaps = {"[jicofo]": read.jicofo.memory if read.jicofo else None}
     heaps |= {f"[[jvb]] {number}": each.memory for number, each in enumerate(read.jvb or (), 1)}
+    heaps |= {f"[{name}]": table.memory for name, table in ((JIBRI, read.jibri), (JIGASI, read.jigasi)) if table}
     for place, wanted in heaps.items():
         if heap(wanted, surroundings) > surroundings.memory:
             yield (

@@ -1,4 +1,4 @@
-"""What Prosody, Jicofo and bridges say of their classic troubles, each with its cause and what mends it.
+"""What Prosody, Jicofo, bridges, Jibri and Jigasi say of their classic troubles, each with its cause and what mends it.
 
 Collected from the reports of those who run them (github.com/jitsi: docker-jitsi-meet, jicofo, jitsi-videobridge,
 jitsi-meet), and from the programs' sources.
@@ -107,5 +107,39 @@ OF_JVB = (
         "its native library cannot be loaded: nobody can join, though its health is good",
         "install the package of its release for this machine's architecture anew",
     ),
+    _PROSODY_GONE,
+)
+OF_JIBRI = (
+    _ACCOUNT,
+    _UNTRUSTED,
+    Symptom(
+        r"SessionNotCreated|Timed out waiting for driver server to start|Chrome failed to start|Chrome hung",
+        "its browser cannot be started",
+        "install google-chrome or chromium, and the chromedriver of the same release",
+    ),
+    Symptom(
+        r"[Cc]annot open display|Ffmpeg failed to start",
+        "there is no screen to record",
+        "start it: systemctl enable --now jibri-xorg jibri-icewm; or correct display in [jibri]",
+    ),
+    Symptom(
+        r"Unable to write to |Recordings directory is not writable",
+        "its user cannot write where recordings are put",
+        "give recordings in [jibri] to its user, or name another directory",
+    ),
+    _MEMORY,
+    _PORT,
+    _PROSODY_GONE,
+)
+OF_JIGASI = (
+    _ACCOUNT,
+    _UNTRUSTED,
+    Symptom(
+        r"RegistrationState=(?:Authentication|Connection) Failed",
+        "its provider of telephony does not answer, or does not know the account by that password",
+        "correct sip-uri, sip-server and sip-password-file in [jigasi]",
+    ),
+    _MEMORY,
+    _PORT,
     _PROSODY_GONE,
 )

@@ -14,7 +14,7 @@ from herd.core.host import Host
 from herd_services.jitsi import lua
 from herd_services.jitsi.accounts import file_of, record
 from herd_services.jitsi.console import Console
-from herd_services.jitsi.deployment import BRIDGE, FOCUS, Deployment
+from herd_services.jitsi.deployment import Deployment
 from herd_services.method import Method
 from herd_services.password import MAX_FILE, first_line
 
@@ -73,7 +73,7 @@ class Users:
         whole = f"{user}@{self.deployment.auth_domain}"
         if not _USER.fullmatch(user) or place not in ("", self.deployment.auth_domain):
             raise HerdError(f"cannot {attempt} {address[:80]}: an account is like ann@{self.deployment.auth_domain}")
-        if user in (FOCUS, BRIDGE):
+        if user in self.deployment.services:
             raise HerdError(
                 f"cannot {attempt} {whole}: herdd looks after it; new passwords: herd rotate-secrets prosody"
             )

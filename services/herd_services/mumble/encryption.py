@@ -14,6 +14,7 @@ from attrs import frozen
 from herd.core.errors import HerdError
 from herd.core.host import Host
 from herd_services.certifying import MAX_PEM, Certificates
+from herd_services.renewal import Renewal
 
 
 @frozen
@@ -55,16 +56,7 @@ class Encryption:
 
     async def follow(self, host: Host) -> None:
         """Have the server take each new certificate over, without a restart: users stay connected."""
-        certificates = self.certificates
-        if certificates is None:
+        if self.certificates is None:
             await host.pause(float("inf"))
-            return
-        async with host.watching(certificates.sources) as changes:
-            async for _ in changes:
-                try:
-                    if await certificates.provide(host):
-                        host.signal(SIGUSR1)
-                        host.say("mumble-server: its certificate was renewed.")
-                except HerdError as error:
-                    # What is served goes on; whoever writes two files writes one after the other.
-                    host.say(f"mumble-server: {error.message}")
+        else:
+            await Renewal("mumble-server", self.certificates, SIGUSR1)(host)

@@ -1,4 +1,4 @@
-"""Doubles of Jicofo and of a bridge: they speak real XMPP to a real Prosody, and HTTP and stderr as the real ones do.
+"""Doubles of Jicofo, a bridge, Jibri and Jigasi: they speak real XMPP to a real Prosody, HTTP and stderr as those do.
 
 The real ones are not to be had from a registry. Like jicofo.sh and jvb.sh the programs are shell scripts that exec
 an interpreter, are told where their files are in JAVA_SYS_PROPS, and may be run by any user with a clean environment.
@@ -46,6 +46,12 @@ if [ "$1" = --help ]; then
     exit 1
 fi
 """
+_JAVA = """#!/bin/sh
+# Double of Java, which knows Jibri alone.
+"""
+_JIGASI = """#!/bin/sh
+# Double of jigasi.sh.
+"""
 # JAVA_SYS_PROPS is split at blanks, on purpose: so do the real ones.
 _EXEC = """export PYTHONPATH={path}
 exec {python} -B -m jitsi_doubles.{name} -Xmx"${{{memory}:-3072m}}" $JAVA_SYS_PROPS "$@"
@@ -55,6 +61,7 @@ exec {python} -B -m jitsi_doubles.{name} -Xmx"${{{memory}:-3072m}}" $JAVA_SYS_PR
 def write_doubles(directory: Path) -> tuple[Path, Path]:
     """The programs jicofo.sh and jvb.sh, written into an existing directory that all may enter.
 
+    Beside them `java`, which executes Jibri whatever the jar is, an empty jibri.jar, and jigasi.sh.
     RuntimeError if there is no Python that other users can run.
     """
     home = directory / "jitsi_doubles"
@@ -68,6 +75,9 @@ def write_doubles(directory: Path) -> tuple[Path, Path]:
     python = _interpreter(path)
     jicofo = _write(directory / "jicofo.sh", _JICOFO, "jicofo", "JICOFO_MAX_MEMORY", path, python)
     jvb = _write(directory / "jvb.sh", _JVB, "jvb", "VIDEOBRIDGE_MAX_MEMORY", path, python)
+    _write(directory / "java", _JAVA, "jibri", "NO_MEMORY", path, python)
+    (directory / "jibri.jar").touch()
+    _write(directory / "jigasi.sh", _JIGASI, "jigasi", "JIGASI_MAX_MEMORY", path, python)
     return jicofo, jvb
 
 

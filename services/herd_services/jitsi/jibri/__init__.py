@@ -1,0 +1,1 @@
+"""Jibri, which records conferences."""

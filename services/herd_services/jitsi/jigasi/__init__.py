@@ -1,0 +1,1 @@
+"""Jigasi, which brings telephones into conferences."""

@@ -1,0 +1,1 @@
+"""The relay for browsers behind firewalls: coturn."""

@@ -1,0 +1,43 @@
+"""A certificate that somebody else renews: whoever does need not know of the services that have copies of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from attrs import frozen
+
+from herd.core.errors import HerdError
+from herd.core.host import Host, Note
+from herd_services.certifying import Certificates
+
+_SOON = timedelta(days=14)
+
+
+@frozen
+class Renewal:
+    """What goes on beside a service: its copy is kept as its source is, and its program told of that by a signal."""
+
+    service: str
+    certificates: Certificates
+    signal: int
+
+    async def __call__(self, host: Host) -> None:
+        async with host.watching(self.certificates.sources) as changes:
+            await _tell_expiry(host, self.certificates)
+            async for _ in changes:
+                try:
+                    if await self.certificates.provide(host):
+                        host.signal(self.signal)
+                        host.say(f"{self.service}: its certificate was renewed.")
+                        await _tell_expiry(host, self.certificates)
+                except HerdError as error:
+                    # What is served goes on; whoever writes two files writes one after the other.
+                    host.say(f"{self.service}: {error.message}")
+
+
+async def _tell_expiry(host: Host, certificates: Certificates) -> None:
+    moment = await certificates.expires(host)
+    left = moment.timestamp() - host.now()
+    word = "expires soon, on" if left < _SOON.total_seconds() else "is good until"
+    text = f"Its certificate {word} {moment:%Y-%m-%d}."
+    host.publish("certificate", [Note("certificate.expires", moment.isoformat(), text)])
