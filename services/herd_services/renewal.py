@@ -17,7 +17,6 @@ _SOON = timedelta(days=14)
 class Renewal:
     """What goes on beside a service: its copy is kept as its source is, and its program told of that by a signal."""
 
-    service: str
     certificates: Certificates
     signal: int
 
@@ -28,11 +27,11 @@ class Renewal:
                 try:
                     if await self.certificates.provide(host):
                         host.signal(self.signal)
-                        host.say(f"{self.service}: its certificate was renewed.")
+                        host.say("its certificate was renewed.")
                         await _tell_expiry(host, self.certificates)
                 except HerdError as error:
                     # What is served goes on; whoever writes two files writes one after the other.
-                    host.say(f"{self.service}: {error.message}")
+                    host.say(error.message)
 
 
 async def _tell_expiry(host: Host, certificates: Certificates) -> None:

@@ -210,7 +210,7 @@ def prosody(
         before=_Before(it, bans),
         setup=_SetUp(it),
         resumption=_Resumption(bans),
-        companion=Renewal("prosody", it.certificates, SIGHUP),
+        companion=Renewal(it.certificates, SIGHUP),
         health=Health(_Well(it)),
         grace_period=10.0,
         auto_start=jitsi.auto_start,

@@ -120,7 +120,7 @@ class Bans:
                 return
             async with session(host, self.place, "uphold the bans") as at:
                 if await _bring(at, [each.change for each in entries], {}):
-                    host.say("mumble-server: its bans were brought to what was decided.")
+                    host.say("its bans were brought to what was decided.")
 
     async def keep(self, host: Host) -> None:
         """Lift each ban on its time."""

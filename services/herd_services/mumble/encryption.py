@@ -59,4 +59,4 @@ class Encryption:
         if self.certificates is None:
             await host.pause(float("inf"))
         else:
-            await Renewal("mumble-server", self.certificates, SIGUSR1)(host)
+            await Renewal(self.certificates, SIGUSR1)(host)

@@ -162,7 +162,7 @@ def coturn(jitsi: JitsiConfiguration, read: CoturnConfiguration, surroundings: S
         preflight=_Preflight(it),
         before=_Before(it),
         setup=_SetUp(it),
-        companion=Renewal("coturn", certificates, SIGUSR2) if read.tls_port else None,
+        companion=Renewal(certificates, SIGUSR2) if read.tls_port else None,
         # An old secret is found so, and Prosody's passwords are of the new one.
         health=Health(_Well(it), interval=10.0, failures=3),
         auto_start=jitsi.auto_start and read.auto_start,
