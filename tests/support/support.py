@@ -50,7 +50,8 @@ def toml(value: Any) -> str:
     """A value as TOML writes it."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{json.dumps(key)} = {toml(each)}" for key, each in value.items()) + "}"
-    return json.dumps(value)
+    # Of what is beyond the first plane it would escape a pair of halves.
+    return json.dumps(value, ensure_ascii=False)
 
 
 def program(name: str, script: str | list[str], **keys: Any) -> str:

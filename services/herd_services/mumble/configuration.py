@@ -124,7 +124,7 @@ class MumbleConfiguration:
     # A whole mumble-server.ini, in place of all keys that stand there.
     file: Path | None = None
     # Further keys of mumble-server.ini, by their names there.
-    extra: dict[str, str | int | bool] = field(factory=dict, validator=_extra)
+    extra: dict[str, Any] = field(factory=dict, validator=_extra)
     auto_start: bool = True
 
 
