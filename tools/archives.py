@@ -17,7 +17,7 @@ from subprocess import DEVNULL, PIPE
 import trio
 from attrs import frozen
 
-from herd.core.service import Bus
+from herd.core.bus import Bus
 from herd.daemon.dbus import connected
 from herd_services.jami import calls
 from herd_services.jami.calls import Jami

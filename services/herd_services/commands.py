@@ -12,8 +12,9 @@ from typing import Any
 
 from attrs import Attribute, field, frozen, validators
 
+from herd.core.action import TAKEN_NAMES, Access, Action, Invocation, Reply
 from herd.core.errors import HerdError
-from herd.core.service import TAKEN_NAMES, Access, Action, Host, Invocation, Output, Reply
+from herd.core.host import Host, Output
 
 # As much as a command may print, in bytes: what becomes of it in JSON fits into one reply.
 MOST_OUTPUT = 1024 * 1024

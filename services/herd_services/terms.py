@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from herd.core.action import Invocation
 from herd.core.duration import parse_duration
 from herd.core.errors import WrongUsage
+from herd.core.host import Host
 from herd.core.ledger import Change, Kind
-from herd.core.service import Host, Invocation
 
 _MAX_REASON = 500
 

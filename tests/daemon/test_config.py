@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from herd.core.action import TAKEN_NAMES, Access
 from herd.core.errors import ConfigurationError
 from herd.core.readiness import OutputLine
-from herd.core.service import TAKEN_NAMES, Access, Service, Surroundings
+from herd.core.service import Service, Surroundings
 from herd.daemon import config
 from herd.daemon.logpolicy import LogPolicy
 from herd.daemon.verbs import VERBS

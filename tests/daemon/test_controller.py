@@ -14,8 +14,8 @@ from doubles import KILL, TERM, FakeProcess, FakeSurroundings, begin, controlled
 from herd.core import events
 from herd.core.errors import HerdError, StartFailed
 from herd.core.events import Stage, Status
+from herd.core.host import Host
 from herd.core.readiness import OutputLine
-from herd.core.service import Host
 from herd.daemon.identity import NoIdentity
 
 S, B, R, E = Status.STOPPED, Status.STARTING, Status.RUNNING, Status.STOPPING

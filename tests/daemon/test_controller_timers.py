@@ -12,9 +12,10 @@ from doubles import KILL, TERM, FakeProcess, FakeSurroundings, begin, controlled
 from herd.core import events
 from herd.core.errors import HerdError, StartFailed
 from herd.core.events import Stage, Status
+from herd.core.host import Host
 from herd.core.readiness import OutputLine
 from herd.core.respawn import Respawn
-from herd.core.service import Health, Host
+from herd.core.service import Health
 
 NO_LIMIT = Respawn(delay=1, factor=2, ceiling=5, times=0, reset_after=60)
 

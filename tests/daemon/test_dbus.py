@@ -18,7 +18,7 @@ import trio
 from dbus_next import Message, MessageType
 from trio.testing import memory_stream_pair
 
-from herd.core.service import BusCall, BusSignal
+from herd.core.bus import BusCall, BusSignal
 from herd.daemon.dbus import MAX_MESSAGE, BusConnection, BusError, connected, frames
 from support import short_directory
 

@@ -13,8 +13,9 @@ import pytest
 
 from herd.core.diagnosis import Denied, Missing, Part
 from herd.core.endpoint import Endpoint
+from herd.core.preparation import MakeDirectory, WriteFile
 from herd.core.readiness import TcpPort, UnixSocket
-from herd.core.service import MakeDirectory, Program, Service, WriteFile
+from herd.core.service import Program, Service
 from herd.daemon.diagnosis import diagnosed
 from herd.daemon.holders import holders
 from herd.daemon.permission import denied, missing

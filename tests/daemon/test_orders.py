@@ -14,7 +14,8 @@ import trio
 from gates import Gate, slow_to_end
 from herd.core import events
 from herd.core.events import Status
-from herd.core.service import Host, Program, Service
+from herd.core.host import Host
+from herd.core.service import Program, Service
 from herd.daemon import orders
 from herd.daemon.access import Peer
 from herd.daemon.config import Configuration

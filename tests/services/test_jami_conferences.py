@@ -13,7 +13,7 @@ import trio
 from assembly import Assembly
 from calls import Caller
 from doubles import bare_host
-from herd.core.service import Host
+from herd.core.host import Host
 from herd.daemon.dbus import connected
 from herd_services.jami import call_manager
 from herd_services.jami.accounts import Account, find

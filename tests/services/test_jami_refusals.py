@@ -9,9 +9,10 @@ import pytest
 from trio.testing import MockClock
 
 from doubles import DeafBus, bare_host
+from herd.core.action import Invocation, Reply
 from herd.core.arguments import Arguments
 from herd.core.errors import HerdError
-from herd.core.service import Host, Invocation, Reply
+from herd.core.host import Host
 from herd.daemon.host import ServiceHost
 from herd_services.jami.accounts import find
 from herd_services.jami.conference_actions import hang_up, list_conferences, mute_participant, unmute_participant

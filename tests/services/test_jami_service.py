@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from herd.core.service import Clear, Service, Surroundings
+from herd.core.preparation import Clear
+from herd.core.service import Service, Surroundings
 from herd_services.jami.configuration import AccountConfiguration, JamiConfiguration
 from herd_services.jami.service import SECTION
 

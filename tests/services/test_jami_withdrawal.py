@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from doubles import DeafBus, bare_host
+from herd.core.action import Invocation
 from herd.core.arguments import Arguments
 from herd.core.errors import HerdError
 from herd.core.ledger import Kind
-from herd.core.service import Invocation
 from herd.daemon.access import Peer
 from herd.daemon.caller import PeerCaller
 from herd.daemon.host import ServiceHost

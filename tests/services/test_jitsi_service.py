@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -339,6 +340,21 @@ def test_whoever_is_banned_is_out_and_stays_out(programs: tuple[Path, Path]) -> 
         ):
             assert said in _told(daemon, *words, status=1)
         assert "cannot ban 'ann': write an address" in _told(daemon, "ban-jid", "prosody", "ann", status=2)
+
+
+def test_the_next_herdd_has_the_bans_kept_that_the_last_did_not_come_to(programs: tuple[Path, Path]) -> None:
+    it = meet(programs)
+    with short_directory() as place:
+        with herdd(it.text(), directory=place, ends=False) as daemon:
+            assert daemon.herd("start", "prosody").returncode == 0
+            pid = daemon.status("prosody")["mainPid"]
+            _told(daemon, "ban-jid", "prosody", f"ann@{DOMAIN}")
+            kept = daemon.services_dir / "prosody" / "bans.lua"
+            kept.write_text("return {};\n")
+            daemon.end(signal.SIGKILL)
+        with herdd(it.text(), directory=place) as daemon:
+            assert daemon.until_status("prosody", "running")["mainPid"] == pid
+            assert f"ann@{DOMAIN}" in kept.read_text()
 
 
 def _client(daemon: Daemon, it: Meet, name: str = "") -> Client:

@@ -15,7 +15,7 @@ from typing import TypeVar
 import trio
 from attrs import frozen
 
-from herd.core.service import Bus, BusCall, BusSignal
+from herd.core.bus import Bus, BusCall, BusSignal
 from herd.daemon.dbus import BusError, connected
 from herd_services.jami import call_manager, calls
 from herd_services.jami.call_manager import CallManager

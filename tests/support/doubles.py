@@ -16,9 +16,11 @@ from typing import Any, NoReturn
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from herd.core.bus import BusCall, BusSignal
 from herd.core.errors import HerdError, StartFailed
 from herd.core.events import Ending, Status
-from herd.core.service import BusCall, BusSignal, Ledger, Program, Service
+from herd.core.ledger import Ledger
+from herd.core.service import Program, Service
 from herd.core.state import State
 from herd.daemon.controller import Controller
 from herd.daemon.host import Lent, ServiceHost

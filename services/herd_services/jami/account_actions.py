@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from herd.core.service import Action
+from herd.core.action import Action
 from herd_services.jami.comparing import Comparer
 from herd_services.jami.configuration import AccountConfiguration
 from herd_services.jami.creating import create_account
 from herd_services.jami.exporting import Exporter
 from herd_services.jami.removing import Remover
-from herd_services.jami.turn import change
+from herd_services.turn import change
 
 
 def account_actions(declared: tuple[AccountConfiguration, ...] | None, directory: Path) -> tuple[Action, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from attrs import frozen
 
 from herd.core.errors import HerdError
-from herd.core.service import Host
+from herd.core.host import Host
 from herd.core.suggest import did_you_mean
 from herd_services.jami import calls
 from herd_services.jami.calls import Jami

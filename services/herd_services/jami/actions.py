@@ -5,7 +5,7 @@ Every argument is checked before anything is changed, and every change is read b
 
 from __future__ import annotations
 
-from herd.core.service import Action
+from herd.core.action import Action
 from herd_services.jami.banning import ban_contact, import_bans, unban_contact
 from herd_services.jami.bans import export_bans, list_banned_contacts
 from herd_services.jami.conference_actions import ACTIONS as _OF_CONFERENCES
@@ -13,7 +13,7 @@ from herd_services.jami.enabling import disable_account, enable_account
 from herd_services.jami.history import history
 from herd_services.jami.listings import list_account_details, list_accounts, list_contacts, list_moderators
 from herd_services.jami.moderation import add_contact, add_moderator, remove_contact, remove_moderator
-from herd_services.jami.turn import change
+from herd_services.turn import change
 
 ACTIONS = (
     Action("list-accounts", "List the accounts: fingerprint, name, and whether disabled.", list_accounts),

@@ -6,9 +6,10 @@ from collections.abc import Collection, Sequence
 
 from attrs import evolve
 
+from herd.core.action import Invocation, Reply
 from herd.core.errors import HerdError
+from herd.core.host import Host
 from herd.core.ledger import Kind
-from herd.core.service import Host, Invocation, Reply
 from herd.core.words import clock, count
 from herd_services.jami.accounts import Account, all_accounts, find
 from herd_services.jami.banfile import Wish, wishes

@@ -8,8 +8,9 @@ from typing import Any
 from attrs import frozen
 
 from herd.core import recutils
+from herd.core.action import Invocation, Reply
+from herd.core.host import Host
 from herd.core.ledger import Change, Kind, latest
-from herd.core.service import Host, Invocation, Reply
 from herd_services.jami.accounts import Account, all_accounts
 from herd_services.jami.calls import Jami
 from herd_services.jami.standing import standing

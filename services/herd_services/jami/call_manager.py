@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from herd.core.service import Bus, BusCall, BusSignal
+from herd.core.bus import Bus, BusCall, BusSignal
 from herd_services.jami import calls
 
 INTERFACE = f"{calls.NAME}.CallManager"

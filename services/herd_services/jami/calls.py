@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from herd.core.service import Bus, BusCall
+from herd.core.bus import Bus, BusCall
 
 NAME = "cx.ring.Ring"
 INTERFACE = f"{NAME}.ConfigurationManager"

@@ -9,7 +9,8 @@ from typing import Any
 
 from attrs import frozen
 
-from herd.core.service import Host, Invocation, Reply
+from herd.core.action import Invocation, Reply
+from herd.core.host import Host
 from herd_services.jami import origins
 from herd_services.jami.accounts import Account, all_accounts, find
 from herd_services.jami.calls import Jami

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError
-from herd.core.service import Action, Host, Invocation, Reply
+from herd.core.host import Host
 from herd.core.words import count
 from herd_services.jami import call_manager
 from herd_services.jami.accounts import Account, all_accounts, find
 from herd_services.jami.conferences import Conference, Participant, conferences, hang_up_contact, mute
 from herd_services.jami.people import contact as contact_of
-from herd_services.jami.turn import change
+from herd_services.turn import change
 
 _MAX_NAME = 60
 # What the infos call it, the key for programs, the mark for people.

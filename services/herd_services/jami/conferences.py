@@ -12,7 +12,7 @@ from functools import partial
 from attrs import frozen
 
 from herd.core.errors import HerdError
-from herd.core.service import Host
+from herd.core.host import Host
 from herd_services.jami import call_manager
 from herd_services.jami.accounts import Account
 from herd_services.jami.call_manager import CallManager

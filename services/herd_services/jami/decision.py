@@ -13,8 +13,8 @@ from functools import partial
 from attrs import evolve, frozen
 
 from herd.core.errors import HerdError
+from herd.core.host import Host
 from herd.core.ledger import Change, Kind
-from herd.core.service import Host
 from herd_services.jami.accounts import Account
 from herd_services.jami.calls import Jami
 from herd_services.jami.judgement import Standing

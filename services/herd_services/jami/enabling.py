@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from herd.core.action import Invocation, Reply
 from herd.core.errors import HerdError
-from herd.core.service import Host, Invocation, Reply
+from herd.core.host import Host
 from herd_services.jami import calls
 from herd_services.jami.accounts import find
 from herd_services.jami.calls import Jami

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from attrs import frozen
 
+from herd.core.action import Invocation, Reply
 from herd.core.errors import HerdError
-from herd.core.service import Host, Invocation, Reply
+from herd.core.host import Host
 from herd_services.jami import calls
 from herd_services.jami.accounts import Account, find
 from herd_services.jami.archive import MAX_ARCHIVE, BadArchive, inspect, is_encrypted

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from herd.core.errors import HerdError
-from herd.core.service import Host
+from herd.core.host import Host
 from herd_services.jami.accounts import Account
 from herd_services.jami.conferences import callers, hang_up_contact, live_moderators, set_live_moderator
 from herd_services.jami.decision import Step

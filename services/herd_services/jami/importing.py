@@ -7,7 +7,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from herd.core.errors import HerdError
-from herd.core.service import Host
+from herd.core.host import Host
 from herd_services.jami import calls, origins
 from herd_services.jami.accounts import Account, account_of
 from herd_services.jami.calls import Jami

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from herd.core.service import Host, Invocation, Reply
+from herd.core.action import Invocation, Reply
+from herd.core.host import Host
 from herd_services.jami import calls, records
 from herd_services.jami.accounts import Account, all_accounts
 from herd_services.jami.calls import Jami

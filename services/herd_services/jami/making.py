@@ -14,7 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from herd.core.errors import HerdError
-from herd.core.service import Clear, Host
+from herd.core.host import Host
+from herd.core.preparation import Clear
 from herd_services.jami import calls
 from herd_services.jami.calls import Jami
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
+from herd.core.action import Invocation, Reply
 from herd.core.errors import HerdError
+from herd.core.host import Host
 from herd.core.ledger import Kind
-from herd.core.service import Host, Invocation, Reply
 from herd.core.words import clock
 from herd_services.jami.accounts import Account, find
 from herd_services.jami.calls import Jami

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attrs import asdict, frozen
 
-from herd.core.service import Host
+from herd.core.host import Host
 from herd_services.jami.configuration import AccountConfiguration
 from herd_services.jami.upholding import ARCHIVE
 

@@ -9,7 +9,7 @@ import re
 from functools import partial
 
 from herd.core.errors import HerdError, WrongUsage
-from herd.core.service import Host
+from herd.core.host import Host
 from herd_services.jami import calls
 from herd_services.jami.accounts import Account, all_accounts
 from herd_services.jami.calls import Jami

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from herd.core.service import Host
+from herd.core.host import Host
 from herd_services.jami import origins
 from herd_services.jami.accounts import Account, all_accounts
 from herd_services.jami.calls import Jami

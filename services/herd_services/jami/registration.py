@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from herd.core.errors import HerdError
-from herd.core.service import Host, Note
+from herd.core.host import Host, Note
 from herd_services.jami import calls
 from herd_services.jami.accounts import Account, account_of, all_accounts
 from herd_services.jami.calls import Jami

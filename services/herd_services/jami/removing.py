@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from herd.core.action import Invocation, Reply
 from herd.core.errors import HerdError
-from herd.core.service import Host, Invocation, Reply
+from herd.core.host import Host
 from herd_services.jami import origins
 from herd_services.jami.accounts import find
 from herd_services.jami.calls import Jami

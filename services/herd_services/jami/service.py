@@ -12,19 +12,10 @@ from xml.sax.saxutils import escape, quoteattr
 
 from attrs import frozen
 
+from herd.core.host import Host
+from herd.core.preparation import Clear, MakeDirectory, Preparation, WriteFile
 from herd.core.readiness import OutputLine
-from herd.core.service import (
-    Clear,
-    Health,
-    Host,
-    MakeDirectory,
-    Preparation,
-    Program,
-    Section,
-    Service,
-    Surroundings,
-    WriteFile,
-)
+from herd.core.service import Health, Program, Section, Service, Surroundings
 from herd_services.jami import calls, origins
 from herd_services.jami.account_actions import account_actions
 from herd_services.jami.actions import ACTIONS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from herd.core.service import Host
+from herd.core.host import Host
 from herd_services.jami.archive import MAX_ARCHIVE, Archive, BadArchive, inspect, is_encrypted
 from herd_services.jami.configuration import AccountConfiguration
 from herd_services.password import MAX_FILE, first_line

@@ -12,8 +12,8 @@ from functools import partial
 
 from attrs import evolve, frozen
 
+from herd.core.host import Host, Note
 from herd.core.ledger import Entry, Kind, next_end
-from herd.core.service import Host, Note
 from herd.core.words import clock
 from herd_services.jami.accounts import Account, all_accounts
 from herd_services.jami.calls import Jami

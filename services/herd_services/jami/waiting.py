@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from herd.core.bus import BusCall
 from herd.core.errors import HerdError
-from herd.core.service import BusCall, Host
+from herd.core.host import Host
 from herd_services.jami import calls
 from herd_services.jami.calls import Jami
 from herd_services.jami.making import time_limit

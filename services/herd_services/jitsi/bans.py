@@ -14,14 +14,17 @@ from typing import Any
 
 from attrs import frozen
 
+from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError, WrongUsage
+from herd.core.host import Host
 from herd.core.ledger import Change, Entry, Kind, latest
-from herd.core.service import Access, Action, Host, Invocation, Reply
 from herd.core.words import clock
 from herd_services.jitsi import lua
 from herd_services.jitsi.console import Console
 from herd_services.jitsi.deployment import Deployment
+from herd_services.method import Method
 from herd_services.terms import terms
+from herd_services.turn import change
 
 MODULE = "herd_bans"
 # Of a change in the ledger: wherever people meet.
@@ -66,31 +69,23 @@ class Bans:
 
     async def ban(self, host: Host, call: Invocation) -> Reply:
         """ADDRESS [ROOM]: out at once, and in no more."""
-        change = self._change(host, call, holds=True)
-        numbers = await host.ledger.record([change])
-        try:
-            await self._apply(host)
-            await self._put_out(host, change)
-        except HerdError:
-            await host.ledger.withdraw(numbers)
-            await self._write(host)
-            raise
-        until = "" if change.until is None else f" until {clock(change.until)}"
-        text = f"{change.subject} is banned from {_place(change.place)}{until}.\n"
-        return Reply({"address": change.subject, "room": change.place}, text)
+        decision = self._change(host, call, holds=True)
+        await self._decide(host, decision)
+        until = "" if decision.until is None else f" until {clock(decision.until)}"
+        text = f"{decision.subject} is banned from {_place(decision.place)}{until}.\n"
+        return Reply({"address": decision.subject, "room": decision.place}, text)
 
     async def unban(self, host: Host, call: Invocation) -> Reply:
         """ADDRESS [ROOM]: may enter again."""
-        change = self._change(host, call, holds=False)
-        if not any(each.change.what == change.what for each in await self._holding(host)):
-            where = _place(change.place)
+        decision = self._change(host, call, holds=False)
+        if not any(each.change.what == decision.what for each in await self._holding(host)):
+            where = _place(decision.place)
             raise HerdError(
-                f"cannot unban {change.subject}: it is not banned from {where}; see: herd list-bans prosody"
+                f"cannot unban {decision.subject}: it is not banned from {where}; see: herd list-bans prosody"
             )
-        await host.ledger.record([change])
-        await self._apply(host)
-        text = f"{change.subject} is no longer banned from {_place(change.place)}.\n"
-        return Reply({"address": change.subject, "room": change.place}, text)
+        await self._decide(host, decision)
+        text = f"{decision.subject} is no longer banned from {_place(decision.place)}.\n"
+        return Reply({"address": decision.subject, "room": decision.place}, text)
 
     async def list_bans(self, host: Host, call: Invocation) -> Reply:
         """Every ban that counts, with who decided it, and why."""
@@ -119,6 +114,18 @@ class Bans:
         entries = latest(await host.ledger.counting()).values()
         return [each for each in entries if each.change.holds and not each.change.is_over(host.now())]
 
+    async def _decide(self, host: Host, change: Change) -> None:
+        """Keep it, and have Prosody keep it. Raises HerdError, and then nothing of it lasts."""
+        numbers = await host.ledger.record([change])
+        try:
+            await self.apply(host)
+            if change.holds:
+                await self._put_out(host, change)
+        except HerdError:
+            await host.ledger.withdraw(numbers)
+            await self._write(host)
+            raise
+
     async def _write(self, host: Host) -> None:
         banned: dict[str, dict[str, Any]] = {}
         for each in await self._holding(host):
@@ -127,8 +134,8 @@ class Bans:
             banned.setdefault(change.subject, {})[change.place] = facts
         await host.write_file(self.file, f"return {lua.literal(banned)};\n".encode(), 0o600)
 
-    async def _apply(self, host: Host) -> None:
-        """The file, and the module loaded anew. Raises HerdError."""
+    async def apply(self, host: Host) -> None:
+        """Have the Prosody that runs keep the bans as the ledger has them. Raises HerdError."""
         await self._write(host)
         place = lua.text(self.deployment.conference_muc)
         order = (
@@ -174,36 +181,15 @@ def _facts(change: Change) -> dict[str, Any]:
     }
 
 
-@frozen
-class _Do:
-    """One of the actions; a value, so that a reload finds the same service. One at a time, for all write one file."""
-
-    bans: Bans
-    name: str
-
-    async def __call__(self, host: Host, call: Invocation) -> Reply:
-        procedures = {"ban-jid": self.bans.ban, "unban-jid": self.bans.unban, "list-bans": self.bans.list_bans}
-        async with host.alone():
-            return await procedures[self.name](host, call)
-
-
 def ban_actions(bans: Bans) -> tuple[Action, ...]:
-    """Those of the service."""
-    usage = "ADDRESS [ROOM] [--reason TEXT] [--for DURATION]"
+    """Those of the service. Changes have their turns, for all of them write one file."""
     return (
-        Action(
+        change(
             "ban-jid",
             "Put somebody out of a room, or of all where people meet, and let that one in no more.",
-            _Do(bans, "ban-jid"),
-            usage,
-            Access.CHANGE,
+            Method(bans, Bans.ban),
+            "ADDRESS [ROOM] [--reason TEXT] [--for DURATION]",
         ),
-        Action(
-            "unban-jid",
-            "Let somebody enter again.",
-            _Do(bans, "unban-jid"),
-            "ADDRESS [ROOM] [--reason TEXT]",
-            Access.CHANGE,
-        ),
-        Action("list-bans", "List who is banned from where, by whom and why.", _Do(bans, "list-bans")),
+        change("unban-jid", "Let somebody enter again.", Method(bans, Bans.unban), "ADDRESS [ROOM] [--reason TEXT]"),
+        Action("list-bans", "List who is banned from where, by whom and why.", Method(bans, Bans.list_bans)),
     )

@@ -7,8 +7,9 @@ from pathlib import PurePosixPath
 
 from attrs import frozen
 
+from herd.core.action import Access, Action, Invocation, Reply
 from herd.core.errors import HerdError
-from herd.core.service import Access, Action, Host, Invocation, Reply
+from herd.core.host import Host
 from herd_services.jitsi.configuration import ProsodyConfiguration
 from herd_services.jitsi.deployment import BRIDGE
 from herd_services.jitsi.meeting import Prosody

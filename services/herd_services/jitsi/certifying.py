@@ -8,7 +8,7 @@ from pathlib import Path
 from attrs import frozen
 
 from herd.core.errors import HerdError
-from herd.core.service import Host
+from herd.core.host import Host
 from herd_services.jitsi.meeting import MAX_PEM
 
 # One of ours is made anew when it has so long left.

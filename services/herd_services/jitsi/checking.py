@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import frozen
 
+from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError
-from herd.core.service import Action, Host, Invocation, Reply
+from herd.core.host import Host
 from herd.core.symptom import Symptom, recognised
 
 

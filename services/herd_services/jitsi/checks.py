@@ -10,7 +10,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from herd.core.service import Host
+from herd.core.host import Host
 from herd_services.jitsi.certifying import Certificates
 from herd_services.jitsi.deployment import BRIDGE, FOCUS
 from herd_services.jitsi.jicofo_actions import told

@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import frozen
 
 from herd.core.errors import HerdError
-from herd.core.service import Host
+from herd.core.host import Host
 
 _TIMEOUT = 20.0
 _MAX_OUTPUT = 1024 * 1024

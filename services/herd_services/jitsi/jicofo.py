@@ -10,7 +10,10 @@ from pathlib import Path
 
 from attrs import frozen
 
-from herd.core.service import Action, Health, Host, MakeDirectory, Program, Service, Surroundings
+from herd.core.action import Action
+from herd.core.host import Host
+from herd.core.preparation import MakeDirectory
+from herd.core.service import Health, Program, Service, Surroundings
 from herd_services.jitsi.checking import Check, check_action
 from herd_services.jitsi.checks import Answers, Fits, IsSeen, KnowsItsBridges, SaysItIsWell
 from herd_services.jitsi.configuration import JicofoConfiguration, JitsiConfiguration
@@ -22,7 +25,7 @@ from herd_services.jitsi.meeting import Prosody
 from herd_services.jitsi.nested import hocon
 from herd_services.jitsi.old_names import translated
 from herd_services.jitsi.preflight import check_port, check_program
-from herd_services.jitsi.presence import await_presence, check_presence
+from herd_services.jitsi.presence import Presence, StillPresent, UntilPresent
 from herd_services.jitsi.symptoms import OF_JICOFO
 
 _REMEDY = "install the Jitsi project's package jicofo"
@@ -71,24 +74,6 @@ class _Before:
             host.warn(remark)
 
 
-@frozen
-class _SetUp:
-    read: JicofoConfiguration
-    prosody: Prosody
-
-    async def __call__(self, host: Host) -> None:
-        await await_presence(host, self.prosody, FOCUS, FOCUS, self.read.http_port)
-
-
-@frozen
-class _Well:
-    read: JicofoConfiguration
-    prosody: Prosody
-
-    async def __call__(self, host: Host) -> None:
-        await check_presence(host, self.prosody, FOCUS, FOCUS, self.read.http_port)
-
-
 def heap(wanted: int | None, surroundings: Surroundings) -> int:
     """Mebibytes: the programs' own 3072, but no more than a quarter of a smaller machine's memory."""
     return wanted or max(64, min(3072, surroundings.memory // 4))
@@ -115,6 +100,7 @@ def jicofo(
     """The service; `further` actions are about its bridges, `fits` about the heaps of all."""
     run = surroundings.services_dir / "jicofo"
     files = Files.below(run, "jicofo")
+    presence = Presence(prosody, FOCUS, FOCUS, read.http_port)
     return Service(
         provision=("jicofo",),
         documentation="Jicofo: shares the conferences of Jitsi Meet out over its bridges.",
@@ -136,8 +122,8 @@ def jicofo(
         preparation=(MakeDirectory(run),),
         preflight=_Preflight(read),
         before=_Before(read, prosody, files),
-        setup=_SetUp(read, prosody),
-        health=Health(_Well(read, prosody)),
+        setup=UntilPresent(presence),
+        health=Health(StillPresent(presence)),
         grace_period=10.0,
         auto_start=jitsi.auto_start,
         actions=(*jicofo_actions(read.http_port), *further, check_action(_checks(read, prosody, fits), OF_JICOFO)),

@@ -7,8 +7,9 @@ from typing import Any
 
 from attrs import frozen
 
+from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError
-from herd.core.service import Action, Host, HttpAnswer, Invocation, Reply
+from herd.core.host import Host, HttpAnswer
 
 
 async def asked(

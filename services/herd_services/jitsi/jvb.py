@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from herd.core.service import Health, Host, MakeDirectory, Program, Service, Surroundings
+from herd.core.host import Host
+from herd.core.preparation import MakeDirectory
+from herd.core.service import Health, Program, Service, Surroundings
 from herd_services.jitsi.checking import Check, check_action
 from herd_services.jitsi.checks import Answers, IsSeen, Listens, LogsIn, SaysItIsWell
 from herd_services.jitsi.configuration import JvbConfiguration
@@ -21,7 +23,7 @@ from herd_services.jitsi.meeting import Prosody
 from herd_services.jitsi.nested import hocon
 from herd_services.jitsi.old_names import translated
 from herd_services.jitsi.preflight import check_port, check_program
-from herd_services.jitsi.presence import await_presence, check_presence
+from herd_services.jitsi.presence import Presence, StillPresent, UntilPresent
 from herd_services.jitsi.symptoms import OF_JVB
 
 _REMEDY = "install the Jitsi project's package jitsi-videobridge2"
@@ -63,24 +65,6 @@ class _Before:
             host.warn(remark)
 
 
-@frozen
-class _SetUp:
-    it: Definition
-
-    async def __call__(self, host: Host) -> None:
-        it = self.it
-        await await_presence(host, it.prosody, BRIDGE, it.bridge.nickname, it.bridge.http_port)
-
-
-@frozen
-class _Well:
-    it: Definition
-
-    async def __call__(self, host: Host) -> None:
-        it = self.it
-        await check_presence(host, it.prosody, BRIDGE, it.bridge.nickname, it.bridge.http_port)
-
-
 def _checks(it: Definition) -> tuple[Check, ...]:
     bridge = it.bridge
     return (
@@ -96,6 +80,7 @@ def jvb(it: Definition, surroundings: Surroundings, *, is_alone: bool, auto_star
     """One bridge's service; `is_alone`: its Prosody and Jicofo are on another host."""
     run = surroundings.services_dir / it.name
     files = Files.below(run, "jvb")
+    presence = Presence(it.prosody, BRIDGE, it.bridge.nickname, it.bridge.http_port)
     return Service(
         provision=(it.name,),
         documentation="Jitsi Videobridge: carries the sound and pictures of conferences.",
@@ -116,9 +101,9 @@ def jvb(it: Definition, surroundings: Surroundings, *, is_alone: bool, auto_star
         preparation=(MakeDirectory(run),),
         preflight=_Preflight(it),
         before=_Before(it, files),
-        setup=_SetUp(it),
+        setup=UntilPresent(presence),
         # Half a minute outside is too long, for it does not come back by itself.
-        health=Health(_Well(it), interval=10.0, failures=3),
+        health=Health(StillPresent(presence), interval=10.0, failures=3),
         grace_period=10.0,
         auto_start=auto_start,
         actions=(*jvb_actions(it.name, it.bridge.http_port), check_action(_checks(it), OF_JVB)),

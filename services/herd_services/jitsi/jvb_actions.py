@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from herd.core.service import Access, Action, Host, Invocation, Note, Reply
+from herd.core.action import Access, Action, Invocation, Reply
+from herd.core.host import Host, Note
 from herd.core.words import count
 from herd_services.jitsi.jicofo_actions import Stats, asked, told
 

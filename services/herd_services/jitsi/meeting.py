@@ -9,7 +9,7 @@ from pathlib import Path
 from attrs import frozen
 
 from herd.core.errors import HerdError
-from herd.core.service import Host
+from herd.core.host import Host
 from herd_services.jitsi.deployment import Deployment, Rendezvous
 from herd_services.jitsi.xmpp import Refused, Server, Session, logged_in
 from herd_services.password import MAX_FILE, first_line

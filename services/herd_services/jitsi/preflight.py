@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from herd.core.errors import HerdError
-from herd.core.service import Host
+from herd.core.host import Host
 
 
 async def check_program(host: Host, program: Path, service: str, remedy: str) -> None:

@@ -6,28 +6,51 @@ and one whose room was closed to it answers for ever.
 
 from __future__ import annotations
 
+from attrs import frozen
+
 from herd.core.errors import HerdError
-from herd.core.service import Host
+from herd.core.host import Host
 from herd_services.jitsi.meeting import Prosody
 
 # A Java that starts on a small machine, and then one that logs in. Seconds, within a start's limit of 90.
 _STARTING = 40.0
 
 
-async def await_presence(host: Host, prosody: Prosody, account: str, nickname: str, port: int) -> None:
-    """Return once it serves. Raises HerdError: why it does not."""
+@frozen
+class Presence:
+    """Of one service: by what account and nickname it is in the room, and on what port it answers."""
 
-    reason = await host.until(lambda: unanswered(host, port), _STARTING)
-    if reason is None:
-        reason = await prosody.await_welcome(host, account, nickname, _STARTING)
-    if reason is not None:
-        raise HerdError(f"it is not ready: {reason}")
+    prosody: Prosody
+    account: str
+    nickname: str
+    port: int
 
 
-async def check_presence(host: Host, prosody: Prosody, account: str, nickname: str, port: int) -> None:
-    """Return if it serves. Raises HerdError: why it does not."""
-    if reason := await unanswered(host, port) or await prosody.unwelcome(host, account, nickname):
-        raise HerdError(reason)
+@frozen
+class UntilPresent:
+    """The set-up of a service: returns once it serves. Raises HerdError: why it does not."""
+
+    it: Presence
+
+    async def __call__(self, host: Host) -> None:
+        it = self.it
+        reason = await host.until(lambda: unanswered(host, it.port), _STARTING)
+        if reason is None:
+            reason = await it.prosody.await_welcome(host, it.account, it.nickname, _STARTING)
+        if reason is not None:
+            raise HerdError(f"it is not ready: {reason}")
+
+
+@frozen
+class StillPresent:
+    """The health of a service. Raises HerdError: why it does not serve."""
+
+    it: Presence
+
+    async def __call__(self, host: Host) -> None:
+        it = self.it
+        if reason := await unanswered(host, it.port) or await it.prosody.unwelcome(host, it.account, it.nickname):
+            raise HerdError(reason)
 
 
 async def unanswered(host: Host, port: int) -> str | None:

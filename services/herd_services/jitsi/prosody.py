@@ -14,7 +14,9 @@ from signal import SIGHUP
 from attrs import frozen
 
 from herd.core.errors import HerdError
-from herd.core.service import Health, Host, MakeDirectory, Note, Program, Service, Surroundings
+from herd.core.host import Host, Note
+from herd.core.preparation import MakeDirectory
+from herd.core.service import Health, Program, Service, Surroundings
 from herd_services.jitsi.accounts import file_of, matches, record
 from herd_services.jitsi.bans import Bans, ban_actions
 from herd_services.jitsi.certifying import Certificates
@@ -133,6 +135,17 @@ class _SetUp:
 
 
 @frozen
+class _Resumption:
+    """What was asked of an earlier herdd may have been cut short."""
+
+    bans: Bans
+
+    async def __call__(self, host: Host) -> None:
+        async with host.alone():
+            await self.bans.apply(host)
+
+
+@frozen
 class _Well:
     """It listens, and a bridge could log in."""
 
@@ -183,6 +196,17 @@ def _checks(it: Definition) -> tuple[Check, ...]:
     return (*listening, *(Check(what, ask) for what, ask in accounts_of(it.server)))
 
 
+def _program(it: Definition, state: Path, surroundings: Surroundings) -> Program:
+    return Program(
+        command=(str(it.read.program), "--config", str(it.file), "-F"),
+        user=it.read.user if surroundings.is_root else None,
+        group=it.read.group if surroundings.is_root else None,
+        directory=state,
+        environment={"HOME": str(state), "LANG": "C.UTF-8"},
+        package="prosody",
+    )
+
+
 def prosody(
     deployment: Deployment, jitsi: JitsiConfiguration, read: ProsodyConfiguration, surroundings: Surroundings
 ) -> tuple[Service, Definition]:
@@ -199,18 +223,12 @@ def prosody(
     service = Service(
         provision=("prosody",),
         documentation="Prosody: the XMPP server on which Jitsi Meet's parts meet.",
-        program=Program(
-            command=(str(read.program), "--config", str(it.file), "-F"),
-            user=read.user if surroundings.is_root else None,
-            group=read.group if surroundings.is_root else None,
-            directory=state,
-            environment={"HOME": str(state), "LANG": "C.UTF-8"},
-            package="prosody",
-        ),
+        program=_program(it, state, surroundings),
         preparation=(MakeDirectory(state), *(MakeDirectory(each) for each in directories)),
         preflight=_Preflight(it),
         before=_Before(it, bans),
         setup=_SetUp(it),
+        resumption=_Resumption(bans),
         companion=_Company(it),
         health=Health(_Well(it)),
         grace_period=10.0,

@@ -7,7 +7,8 @@ from signal import SIGHUP
 
 from attrs import frozen
 
-from herd.core.service import Access, Action, Host, Invocation, Reply
+from herd.core.action import Access, Action, Invocation, Reply
+from herd.core.host import Host
 from herd_services.jitsi.certifying import Certificates
 from herd_services.jitsi.deployment import BRIDGE, FOCUS
 from herd_services.jitsi.meeting import secret_name

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from herd.core.action import Access, Action, Invocation, Reply
 from herd.core.errors import HerdError
-from herd.core.service import Access, Action, Host, Invocation, Reply
+from herd.core.host import Host
 from herd.core.words import count
 from herd_services.jitsi import lua
 from herd_services.jitsi.console import Console
 from herd_services.jitsi.deployment import Deployment
+from herd_services.method import Method
 
 _MAX_NAME = 1023
 _MUC = "local muc = require('core.modulemanager').get_module({}, 'muc')"
@@ -90,37 +92,21 @@ def _shown(name: str) -> str:
     return "".join(each if each.isprintable() else " " for each in name)[:60]
 
 
-@frozen
-class _Do:
-    """One of them; a value, so that a reload finds the same service."""
-
-    rooms: Rooms
-    name: str
-
-    async def __call__(self, host: Host, call: Invocation) -> Reply:
-        procedures = {
-            "list-rooms": self.rooms.list_rooms,
-            "list-occupants": self.rooms.list_occupants,
-            "kick": self.rooms.kick,
-        }
-        return await procedures[self.name](host, call)
-
-
 def room_actions(console: Console, deployment: Deployment) -> tuple[Action, ...]:
     """Those of the service."""
     rooms = Rooms(console, deployment)
     return (
-        Action("list-rooms", "List the rooms that there are.", _Do(rooms, "list-rooms")),
+        Action("list-rooms", "List the rooms that there are.", Method(rooms, Rooms.list_rooms)),
         Action(
             "list-occupants",
             "List who is in a room: the one where Jicofo finds the bridges, or another.",
-            _Do(rooms, "list-occupants"),
+            Method(rooms, Rooms.list_occupants),
             "[ROOM]",
         ),
         Action(
             "kick",
             "Put somebody out of a room; whoever it is may come back.",
-            _Do(rooms, "kick"),
+            Method(rooms, Rooms.kick),
             "NICKNAME ROOM [--reason TEXT]",
             Access.CHANGE,
         ),

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from attrs import frozen
 
+from herd.core.action import Access, Action, Invocation, Reply
 from herd.core.errors import HerdError
-from herd.core.service import Access, Action, Host, Invocation, Reply
+from herd.core.host import Host
 from herd_services.jitsi import lua
 from herd_services.jitsi.accounts import file_of, record
 from herd_services.jitsi.console import Console
 from herd_services.jitsi.deployment import BRIDGE, FOCUS, Deployment
+from herd_services.method import Method
 from herd_services.password import MAX_FILE, first_line
 
 _USER = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -75,29 +77,17 @@ class Users:
         return user, whole
 
 
-@frozen
-class _Do:
-    """One of them; a value, so that a reload finds the same service."""
-
-    users: Users
-    name: str
-
-    async def __call__(self, host: Host, call: Invocation) -> Reply:
-        procedures = {"list": self.users.list_users, "register": self.users.register, "delete": self.users.delete}
-        return await procedures[self.name](host, call)
-
-
 def user_actions(console: Console, deployment: Deployment, data: Path) -> tuple[Action, ...]:
     """Those of the service."""
     users = Users(console, deployment, data)
     return (
-        Action("list-users", "List the accounts.", _Do(users, "list")),
+        Action("list-users", "List the accounts.", Method(users, Users.list_users)),
         Action(
             "register-user",
             "Make an account, or give one another password: the first line of a file.",
-            _Do(users, "register"),
+            Method(users, Users.register),
             "ADDRESS [--password-file FILE]",
             Access.CHANGE,
         ),
-        Action("delete-user", "Delete an account.", _Do(users, "delete"), "ADDRESS", Access.CHANGE),
+        Action("delete-user", "Delete an account.", Method(users, Users.delete), "ADDRESS", Access.CHANGE),
     )

@@ -15,7 +15,7 @@ from xml.sax.saxutils import quoteattr
 from attrs import field, frozen
 
 from herd.core.errors import HerdError
-from herd.core.service import Host, Stream
+from herd.core.host import Host, Stream
 
 _STREAM = "{http://etherx.jabber.org/streams}"
 _TLS = "{urn:ietf:params:xml:ns:xmpp-tls}"

@@ -7,8 +7,9 @@ change of the same kind about the same subject in the same place counts; one who
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
+from typing import Protocol
 
 from attrs import frozen
 
@@ -86,3 +87,35 @@ def next_end(entries: Iterable[Entry], now: float) -> float | None:
     """When the next change that counts comes to its end."""
     ends = [each.change.until for each in latest(entries).values() if each.change.until is not None]
     return min((end for end in ends if end > now), default=None)
+
+
+class Ledger(Protocol):
+    """The service's part of the ledger of moderation. Every method but wait() raises HerdError if it cannot be kept."""
+
+    async def record(self, changes: Sequence[Change]) -> list[int]:
+        """Keep the changes, all or none, whatever happens from then on; their numbers."""
+
+    async def withdraw(self, numbers: Sequence[int], instead: Sequence[Change] = ()) -> None:
+        """Let these not count, for they did not take, and keep others in their place; all of it or nothing."""
+
+    async def counting(self) -> list[Entry]:
+        """The entries that count, those whose time is up among them."""
+
+    async def history(self) -> list[Entry]:
+        """Every entry, the first one first."""
+
+    async def remember(self, name: str, value: str) -> None:
+        """Keep a text under a name, in place of another."""
+
+    async def forget(self, name: str) -> None:
+        """Keep nothing under that name."""
+
+    async def recall(self, prefix: str = "") -> dict[str, str]:
+        """The texts whose names begin so, by name."""
+
+    @property
+    def version(self) -> int:
+        """Another number after each change of the ledger; to be asked before the ledger is read."""
+
+    async def wait(self, version: int, until: float | None) -> None:
+        """Return once the ledger is no longer at that version, at the latest at that moment (wall-clock seconds)."""

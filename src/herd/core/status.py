@@ -12,7 +12,8 @@ from typing import Any
 from attrs import frozen
 
 from herd.core.events import Stage, Status
-from herd.core.service import Note, Service
+from herd.core.host import Note
+from herd.core.service import Service
 from herd.core.state import State
 
 

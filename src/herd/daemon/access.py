@@ -9,8 +9,8 @@ import struct
 import trio
 from attrs import frozen
 
+from herd.core.action import Access
 from herd.core.errors import NotAllowed
-from herd.core.service import Access
 
 _CREDENTIALS = struct.Struct("3i")
 

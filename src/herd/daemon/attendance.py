@@ -16,8 +16,9 @@ import trio
 from herd.core import events
 from herd.core.errors import HerdError
 from herd.core.events import Event
+from herd.core.host import Host
 from herd.core.readiness import CommandSuccess, HttpStatus, Notification, OutputLine, PidFile, TcpPort, UnixSocket
-from herd.core.service import Health, Host, Service
+from herd.core.service import Health, Service
 from herd.daemon import pidfile
 from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity

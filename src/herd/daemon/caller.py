@@ -32,7 +32,7 @@ _PATIENCE = 60.0
 
 
 class PeerCaller:
-    """The process at the other end of the socket (core/service.py, Caller)."""
+    """The process at the other end of the socket (core/action.py, Caller)."""
 
     def __init__(self, peer: Peer, name: str) -> None:
         self.name = name

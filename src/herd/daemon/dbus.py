@@ -18,8 +18,8 @@ import trio
 from dbus_next import Message, MessageType
 from dbus_next._private.unmarshaller import Unmarshaller
 
+from herd.core.bus import BusCall, BusSignal
 from herd.core.errors import HerdError
-from herd.core.service import BusCall, BusSignal
 
 _BUS = "org.freedesktop.DBus"
 # The specification allows 128 MiB; no answer of a supervised service comes near this.

@@ -1,4 +1,4 @@
-"""What the daemon lends to a service's own procedures (core/service.py, Host): bus, files, tasks, threads, commands."""
+"""What the daemon lends to a service's own procedures (core/host.py, Host): bus, files, tasks, threads, commands."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from typing import Literal, TypeVar
 import trio
 from attrs import frozen
 
+from herd.core.bus import Bus
 from herd.core.errors import HerdError
-from herd.core.service import Bus, Clear, HttpAnswer, Ledger, Note, Output, Service, Stream
+from herd.core.host import HttpAnswer, Note, Output, Stream
+from herd.core.ledger import Ledger
+from herd.core.preparation import Clear
+from herd.core.service import Service
 from herd.core.words import size
 from herd.daemon import files, links
 from herd.daemon.command import Finished, run_command

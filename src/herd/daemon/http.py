@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 import h11
 import trio
 
-from herd.core.service import HttpAnswer
+from herd.core.host import HttpAnswer
 from herd.daemon.links import why_broken
 
 _PORTS = {"http": 80, "https": 443}

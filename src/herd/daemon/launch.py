@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from herd.core.service import Clear, MakeDirectory, Preparation, Service
+from herd.core.preparation import Clear, MakeDirectory, Preparation
+from herd.core.service import Service
 from herd.daemon import files
 from herd.daemon.identity import Identity, NoIdentity, identity
 from herd.daemon.process import Process, spawn

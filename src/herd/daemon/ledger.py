@@ -118,7 +118,7 @@ def _sync_directory(directory: Path) -> None:
 
 
 class ServiceLedger:
-    """What of the ledger is one service's (core/service.py, Ledger)."""
+    """What of the ledger is one service's (core/ledger.py, Ledger)."""
 
     def __init__(self, book: Book, service: str) -> None:
         self._book = book

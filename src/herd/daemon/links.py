@@ -1,4 +1,4 @@
-"""Connections that a service's procedures are lent (core/service.py, Stream): TCP, encrypted when they ask for it."""
+"""Connections that a service's procedures are lent (core/host.py, Stream): TCP, encrypted when they ask for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from herd.core.service import Stream
+from herd.core.host import Stream
 
 _BLOCK = 64 * 1024
 

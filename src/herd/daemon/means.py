@@ -7,7 +7,8 @@ from typing import Protocol
 
 import trio
 
-from herd.core.service import Ledger, Service
+from herd.core.ledger import Ledger
+from herd.core.service import Service
 from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity
 from herd.daemon.process import Process

@@ -13,10 +13,10 @@ from attrs import frozen
 
 import herd
 from herd.core import interface
+from herd.core.action import Reply
 from herd.core.errors import INTERFACE, HerdError
 from herd.core.events import Status
 from herd.core.protocol import Call, Encoded
-from herd.core.service import Reply
 from herd.core.status import facts
 from herd.daemon.access import Peer
 from herd.daemon.bulletin import step_text

@@ -14,7 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from herd.core.diagnosis import Denied, Missing, Part
-from herd.core.service import MakeDirectory, Program, Service, WriteFile
+from herd.core.preparation import MakeDirectory, WriteFile
+from herd.core.service import Program, Service
 from herd.daemon.execution import PATH
 from herd.daemon.identity import Identity, NoIdentity, identity
 from herd.daemon.users import user_name

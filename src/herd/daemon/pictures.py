@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import trio
 
 from herd.core import timeline
+from herd.core.action import Reply
 from herd.core.analysis import analysis
 from herd.core.chart import svg
 from herd.core.drawing import Node, dot, tree
 from herd.core.errors import WrongUsage
-from herd.core.service import Reply
 from herd.core.status import sign
 from herd.core.timeline import Span
 from herd.daemon.supervisor import Supervisor

@@ -12,7 +12,8 @@ import trio
 from herd.core import events
 from herd.core.errors import NoSuchService, StartFailed
 from herd.core.graph import Graph
-from herd.core.service import Ledger, Service
+from herd.core.ledger import Ledger
+from herd.core.service import Service
 from herd.core.state import State
 from herd.core.status import Snapshot
 from herd.core.suggest import did_you_mean

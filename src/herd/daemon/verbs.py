@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import asdict, frozen
 
+from herd.core.action import Access, Action, Invocation, Reply
 from herd.core.arguments import read
 from herd.core.details import details
 from herd.core.errors import HerdError, NoSuchAction, WrongUsage
 from herd.core.events import Status
 from herd.core.plan import Plan
-from herd.core.service import Access, Action, Invocation, Reply
 from herd.core.status import facts, overview
 from herd.core.suggest import did_you_mean
 from herd.daemon import access, orders

@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 
+from herd.core.action import Reply
 from herd.core.diagnosis import Diagnosis
-from herd.core.service import Reply
 from herd.core.standing import is_well
 from herd.core.status import Snapshot
 from herd.core.why import all_causes, causes, result, text

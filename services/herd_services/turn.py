@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from attrs import frozen
 
-from herd.core.service import Access, Action, Host, Invocation, Reply
+from herd.core.action import Access, Action, Invocation, Reply
+from herd.core.host import Host
 
 
 @frozen
