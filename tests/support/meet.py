@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 
 from herd_services.jitsi.certificates import self_signed
 from support import Daemon, herdd, toml
@@ -40,11 +40,14 @@ class Meet:
     prosody: dict[str, Any]
     jicofo: dict[str, Any]
     jvb: list[dict[str, Any]]
+    # Only where a test wants it.
+    nginx: dict[str, Any] = field(factory=dict)
 
     def text(self) -> str:
         """herd.toml."""
         tables = [("[jitsi]", self.jitsi), ("[prosody]", self.prosody), ("[jicofo]", self.jicofo)]
         tables += [("[[jvb]]", each) for each in self.jvb]
+        tables += [("[nginx]", self.nginx)] if self.nginx else []
         return "".join(
             f"{heading}\n{''.join(f'{key} = {toml(value)}' + chr(10) for key, value in table.items())}"
             for heading, table in tables

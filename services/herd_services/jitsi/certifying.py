@@ -1,4 +1,4 @@
-"""Prosody's certificate: the administrator's, or one that herdd makes, where Prosody alone can read its key."""
+"""A service's certificate: the administrator's, or one that herdd makes, where the service alone can read its key."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ class Pair:
 
 @frozen
 class Certificates:
-    """The pair that Prosody serves all its hosts with, in `directory`; made from `given` files, or by herdd."""
+    """The pair that `service` serves with for all names, in `directory`; made from `given` files, or by herdd."""
 
     directory: Path
     names: tuple[str, ...]
     # Certificate and key; None: herdd makes them.
     given: tuple[Path, Path] | None
+    service: str = "prosody"
 
     @property
     def certificate(self) -> Path:
-        """Where Prosody finds it."""
+        """Where the service finds it."""
         return self.directory / f"{self.names[0]}.crt"
 
     @property
     def key(self) -> Path:
-        """Where Prosody finds its key."""
+        """Where the service finds its key."""
         return self.directory / f"{self.names[0]}.key"
 
     @property
@@ -58,7 +59,7 @@ class Certificates:
         wanted = await self._made(host, present) if self.given is None else await self._read(host, self.given)
         if wanted == present:
             return False
-        # The key first: Prosody is told when both are there.
+        # The key first: the service is told when both are there.
         await host.write_file(self.key, wanted.key, 0o600)
         await host.write_file(self.certificate, wanted.certificate, 0o644)
         return True
@@ -69,7 +70,9 @@ class Certificates:
 
         pair = await self._present(host)
         if pair is None:
-            raise HerdError(f"cannot read the certificate {self.certificate}; restart it with: herd restart prosody")
+            raise HerdError(
+                f"cannot read the certificate {self.certificate}; restart it with: herd restart {self.service}"
+            )
         return await host.in_thread(lambda: expires(pair.certificate))
 
     async def _present(self, host: Host) -> Pair | None:

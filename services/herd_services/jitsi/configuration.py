@@ -1,4 +1,4 @@
-"""The keys of `[jitsi]`, `[prosody]`, `[jicofo]` and `[[jvb]]`.
+"""The keys of `[jitsi]`, `[prosody]`, `[jicofo]` and `[[jvb]]`; those of others are in their own packages.
 
 `[jitsi] domain` is enough for all three services; the tables of their own change what one of them is given. Names of
 the keys: the programs' own, shortened (Prosody's manual; reference.conf of jicofo and of jitsi-videobridge).
@@ -14,6 +14,7 @@ from attrs import Attribute, field, frozen, validators
 
 from herd_services.jitsi import lua, old_names
 from herd_services.jitsi.nested import hocon
+from herd_services.jitsi.web.configuration import NginxConfiguration
 
 # RFC 1123: what both a host and a certificate can be called.
 _LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
@@ -142,6 +143,8 @@ class JvbConfiguration:
     udp_port: int | None = field(default=None, validator=validators.optional(_port))
     # Its HTTP interface, on the loopback address alone. Without it: 8080 for the first, one more for each other.
     http_port: int | None = field(default=None, validator=validators.optional(_port))
+    # For browsers that come by [nginx]. Without it: 9090 for the first, one more for each other.
+    websocket_port: int | None = field(default=None, validator=validators.optional(_port))
     # The address by which others reach it, where a router stands in between.
     public_address: str | None = None
     local_address: str | None = None
@@ -169,3 +172,4 @@ class Tables:
     prosody: ProsodyConfiguration | None = None
     jicofo: JicofoConfiguration | None = None
     jvb: tuple[JvbConfiguration, ...] | None = None
+    nginx: NginxConfiguration | None = None

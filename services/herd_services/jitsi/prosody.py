@@ -7,14 +7,12 @@ looks alive and serves nobody.
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
 from pathlib import Path
-from signal import SIGHUP
 
 from attrs import frozen
 
 from herd.core.errors import HerdError
-from herd.core.host import Host, Note
+from herd.core.host import Host
 from herd.core.preparation import MakeDirectory
 from herd.core.service import Health, Program, Service, Surroundings
 from herd_services.jitsi.accounts import file_of, matches, record
@@ -25,6 +23,7 @@ from herd_services.jitsi.checks import IsGood, Listens, accounts_of
 from herd_services.jitsi.configuration import JitsiConfiguration, ProsodyConfiguration
 from herd_services.jitsi.console import Console
 from herd_services.jitsi.deployment import BRIDGE, FOCUS, Deployment
+from herd_services.jitsi.keeping import KeepsCertificate, reload_action
 from herd_services.jitsi.meeting import Prosody
 from herd_services.jitsi.preflight import check_port, check_program
 from herd_services.jitsi.prosody_actions import prosody_actions
@@ -36,7 +35,6 @@ from herd_services.jitsi.xmpp import MUC
 
 _MAX_RECORD = 64 * 1024
 _LOADING = 30.0
-_SOON = timedelta(days=14)
 
 
 def address_of(read: ProsodyConfiguration) -> str:
@@ -159,34 +157,6 @@ class _Well:
             raise HerdError(f"it does not serve: {reason}")
 
 
-@frozen
-class _Company:
-    """Whoever renews the certificate need not know of Prosody."""
-
-    it: Definition
-
-    async def __call__(self, host: Host) -> None:
-        async with host.watching(self.it.certificates.sources) as changes:
-            await _tell_expiry(host, self.it.certificates)
-            async for _ in changes:
-                try:
-                    if await self.it.certificates.provide(host):
-                        host.signal(SIGHUP)
-                        host.say("prosody: its certificate was renewed.")
-                        await _tell_expiry(host, self.it.certificates)
-                except HerdError as error:
-                    # What is served goes on; whoever writes two files writes one after the other.
-                    host.say(f"prosody: {error.message}")
-
-
-async def _tell_expiry(host: Host, certificates: Certificates) -> None:
-    moment = await certificates.expires(host)
-    left = moment.timestamp() - host.now()
-    word = "expires soon, on" if left < _SOON.total_seconds() else "is good until"
-    text = f"Its certificate {word} {moment:%Y-%m-%d}."
-    host.publish("certificate", [Note("certificate.expires", moment.isoformat(), text)])
-
-
 def _checks(it: Definition) -> tuple[Check, ...]:
     listening = (
         Check(f"it listens on port {it.read.port}", Listens(it.server.address, it.read.port)),
@@ -229,7 +199,7 @@ def prosody(
         before=_Before(it, bans),
         setup=_SetUp(it),
         resumption=_Resumption(bans),
-        companion=_Company(it),
+        companion=KeepsCertificate(it.certificates),
         health=Health(_Well(it)),
         grace_period=10.0,
         auto_start=jitsi.auto_start,
@@ -237,7 +207,8 @@ def prosody(
             *user_actions(console, deployment, places.data),
             *room_actions(console, deployment),
             *ban_actions(bans),
-            *prosody_actions(certificates, Accounts(it.server, places.data)),
+            reload_action(certificates),
+            *prosody_actions(Accounts(it.server, places.data)),
             check_action(_checks(it), OF_PROSODY),
         ),
         symptoms=OF_PROSODY,

@@ -1,4 +1,4 @@
-"""The services of `[jitsi]`, `[prosody]`, `[jicofo]` and `[[jvb]]`, in the order in which they require each other."""
+"""The services of `[jitsi]`, `[prosody]`, `[jicofo]`, `[[jvb]]` and `[nginx]`, each after what it requires."""
 
 from __future__ import annotations
 
@@ -21,45 +21,55 @@ from herd_services.jitsi.jvb import Definition, jvb
 from herd_services.jitsi.jvb_file import Bridge
 from herd_services.jitsi.meeting import Prosody
 from herd_services.jitsi.prosody import prosody
+from herd_services.jitsi.web.page import authority
+from herd_services.jitsi.web.service import web
 
-_FIRST_UDP, _FIRST_HTTP = 10000, 8080
+_FIRST_UDP, _FIRST_HTTP, _FIRST_WEBSOCKET = 10000, 8080, 9090
 
 
 def build(read: Tables, surroundings: Surroundings) -> tuple[Service, ...]:
     """With `[jitsi]` all of them; without it, bridges whose Prosody is on another host. Raises ConfigurationError."""
     if problems := list(_problems(read, surroundings)):
         raise ConfigurationError(problems)
-    bridges = read.jvb or (JvbConfiguration(),)
     if read.jitsi is None:
-        return tuple(_bridges(bridges, surroundings, None, auto_start=True))
+        return tuple(_bridges(read, surroundings, None, auto_start=True))
     deployment = Deployment(read.jitsi.domain, read.jitsi.brewery)
     first, it = prosody(deployment, read.jitsi, read.prosody or ProsodyConfiguration(), surroundings)
     export = export_action(it.server, it.read)
     heaps = [heap((read.jicofo or JicofoConfiguration()).memory, surroundings)]
-    heaps += [heap(each.memory, surroundings) for each in bridges]
+    heaps += [heap(each.memory, surroundings) for each in _tables(read)]
     fits = Fits(sum(heaps), surroundings.memory)
     second = jicofo(read.jitsi, read.jicofo or JicofoConfiguration(), it.server, surroundings, (export,), fits)
-    return first, second, *_bridges(bridges, surroundings, it.server, auto_start=read.jitsi.auto_start)
+    front = () if read.nginx is None else (web(deployment, read, _each(read, surroundings), surroundings),)
+    return first, second, *_bridges(read, surroundings, it.server, auto_start=read.jitsi.auto_start), *front
 
 
 def _bridges(
-    read: Sequence[JvbConfiguration], surroundings: Surroundings, prosody: Prosody | None, *, auto_start: bool
+    read: Tables, surroundings: Surroundings, prosody: Prosody | None, *, auto_start: bool
 ) -> Iterator[Service]:
-    for bridge, each in zip(_each(read, surroundings), read, strict=True):
-        name = "jvb" if len(read) == 1 else f"jvb-{bridge.nickname}"
+    tables = _tables(read)
+    for bridge, each in zip(_each(read, surroundings), tables, strict=True):
+        name = "jvb" if len(tables) == 1 else f"jvb-{bridge.nickname}"
         it = Definition(name, each, bridge, prosody or _remote(each))
         yield jvb(it, surroundings, is_alone=prosody is None, auto_start=auto_start and each.auto_start)
 
 
-def _each(read: Sequence[JvbConfiguration], surroundings: Surroundings) -> list[Bridge]:
+def _tables(read: Tables) -> Sequence[JvbConfiguration]:
+    return read.jvb or (JvbConfiguration(),)
+
+
+def _each(read: Tables, surroundings: Surroundings) -> list[Bridge]:
     """What they differ in, where nothing is said of it."""
+    where = authority(read.jitsi.domain, read.nginx.port) if read.jitsi and read.nginx else None
     return [
         Bridge(
             each.nickname or f"{surroundings.host_name}-{number + 1}",
             each.udp_port or _FIRST_UDP + number,
             each.http_port or _FIRST_HTTP + number,
+            each.websocket_port or _FIRST_WEBSOCKET + number,
+            where,
         )
-        for number, each in enumerate(read)
+        for number, each in enumerate(_tables(read))
     ]
 
 
@@ -74,20 +84,23 @@ def _remote(read: JvbConfiguration) -> Prosody:
 def _problems(read: Tables, surroundings: Surroundings) -> Iterator[str]:
     if read.jitsi is None:
         yield from _without_domain(read)
-    elif (read.jitsi.certificate is None) is not (read.jitsi.key is None):
-        yield "cannot read [jitsi]: certificate and key belong together; give both or neither"
+    for name, table in (("jitsi", read.jitsi), ("nginx", read.nginx)):
+        if table is not None and (table.certificate is None) is not (table.key is None):
+            yield f"cannot read [{name}]: certificate and key belong together; give both or neither"
     for number, each in enumerate(read.jvb or (), 1):
         if each.public_address is not None and each.local_address is None:
             yield (
                 f"cannot read [[jvb]] {number} public-address: it needs local-address beside it, "
                 "to which the router passes on what comes for it"
             )
-    yield from _doubles(_each(read.jvb or (), surroundings))
+        if each.websocket_port is not None and read.nginx is None:
+            yield f"cannot read [[jvb]] {number} websocket-port: browsers reach it by [nginx]; add that, or remove it"
+    yield from _doubles(_each(read, surroundings))
     yield from _too_much(read, surroundings)
 
 
 def _without_domain(read: Tables) -> Iterator[str]:
-    for name, table in (("prosody", read.prosody), ("jicofo", read.jicofo)):
+    for name, table in (("prosody", read.prosody), ("jicofo", read.jicofo), ("nginx", read.nginx)):
         if table is not None:
             yield f'cannot read [{name}]: it belongs to [jitsi]; add that: domain = "meet.example.org"'
     for number, each in enumerate(read.jvb or (), 1):
@@ -102,6 +115,7 @@ def _doubles(bridges: Sequence[Bridge]) -> Iterator[str]:
         "nickname": Counter(each.nickname for each in bridges),
         "udp-port": Counter(str(each.udp_port) for each in bridges),
         "http-port": Counter(str(each.http_port) for each in bridges),
+        "websocket-port": Counter(str(each.websocket_port) for each in bridges),
     }
     for key, counts in kinds.items():
         for value, number in counts.items():

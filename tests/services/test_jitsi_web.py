@@ -1,0 +1,274 @@
+"""The web server of Jitsi Meet under a real herdd: a real nginx before a real Prosody, and a browser's side of it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from browser import Browser, Guest, browser, with_web
+from meet import DOMAIN, Meet, certificate, running
+from support import PATIENCE, Daemon, herdd, lives, short_directory
+
+CONFERENCE = f"talk@conference.{DOMAIN}"
+
+
+@pytest.fixture(scope="module")
+def served(programs: tuple[Path, Path]) -> Iterator[tuple[Meet, Daemon, Browser]]:
+    """All of it runs, with two bridges; tests leave it as they found it."""
+    with with_web(programs, bridges=2) as it, running(it) as daemon:
+        started(daemon)
+        yield it, daemon, browser(it, daemon)
+
+
+def started(daemon: Daemon) -> None:
+    done = daemon.herd("start", "nginx")
+    assert done.returncode == 0, (done.stderr, daemon.written("nginx"))
+
+
+def test_somebody_comes_in_by_bosh(served: tuple[Meet, Daemon, Browser]) -> None:
+    _, _, client = served
+    told = client.configuration()
+    guest = Guest(client, urlsplit(told["bosh"]).path)
+    assert str(guest.address).endswith(f"@{DOMAIN}/{str(guest.address).rpartition('/')[2]}")
+    # Nobody but Jicofo makes rooms, and it makes one for whoever asks it.
+    assert guest.enter(CONFERENCE) == "not-allowed"
+    asked = json.dumps({"room": CONFERENCE, "properties": {}})
+    answer = client.ask(urlsplit(told["conferenceRequestUrl"]).path, asked, Content_Type="application/json")
+    assert answer.status == 200
+    assert json.loads(answer.text)["ready"] is True
+    assert json.loads(answer.text)["focusJid"] == told["focusUserJid"]
+    assert guest.enter(CONFERENCE) == "entered"
+
+
+def test_pages_of_others_may_not_read_what_is_answered(served: tuple[Meet, Daemon, Browser]) -> None:
+    _, _, client = served
+    # Guest looks for what would allow it, in each answer.
+    Guest(client, "/http-bind", origin="https://elsewhere.example")
+
+
+def test_the_page_says_where_everything_is(served: tuple[Meet, Daemon, Browser]) -> None:
+    it, _, client = served
+    told = client.configuration()
+    assert told["hosts"] == {"domain": DOMAIN, "muc": f"conference.{DOMAIN}"}
+    assert told["bridgeChannel"] == {"preferSctp": False}
+    urls = {name: urlsplit(value) for name, value in told.items() if "://" in str(value)}
+    assert {(name, each.scheme) for name, each in urls.items()} == {
+        ("bosh", "https"),
+        ("websocket", "wss"),
+        ("conferenceRequestUrl", "https"),
+    }
+    assert {each.netloc for each in urls.values()} == {f"{DOMAIN}:{it.nginx['port']}"}
+    assert client.ask(urls["bosh"].path).status == 200
+    assert client.upgrade(urls["websocket"].path, "xmpp", Origin=f"https://{DOMAIN}").status == 101
+    assert client.ask(urls["conferenceRequestUrl"].path).status == 405
+
+
+def test_bridges_are_reached_by_their_names(served: tuple[Meet, Daemon, Browser]) -> None:
+    it, daemon, client = served
+    for each in it.jvb:
+        written = json.loads((daemon.services_dir / f"jvb-{each['nickname']}" / "jvb.conf").read_text())["videobridge"]
+        assert written["http-servers"]["public"] == {"host": "127.0.0.1", "port": each["websocket-port"]}
+        domains = [f"{DOMAIN}:{it.nginx['port']}"]
+        expected = {"enabled": True, "domains": domains, "server-id": each["nickname"], "tls": True}
+        assert written["websockets"] == expected
+        # The double takes only what is for its own name.
+        assert client.upgrade(f"/colibri-ws/{each['nickname']}/c0ffee/ann?pwd=x").status == 101
+    assert client.upgrade("/colibri-ws/b3/c0ffee/ann").status == 404
+
+
+def test_the_page_is_there_for_every_room(served: tuple[Meet, Daemon, Browser]) -> None:
+    _, _, client = served
+    page = client.ask("/")
+    assert page.status == 200
+    assert page.headers["content-type"] == "text/html"
+    # The page includes config.js.
+    assert f'"muc": "conference.{DOMAIN}"' in page.text
+    for room in ("/Talk", "/s%C3%A9ance%20one", "/a.b-c", "/%22%3Cscript%3E"):
+        assert client.ask(room).text == page.text
+    assert client.ask("/libs/app.js").text == "app\n"
+    assert client.ask("/libs/app.js").headers["content-type"] == "application/javascript"
+    assert client.ask("/external_api.js").text == "api\n"
+    assert client.ask("/libs/nothing.js").status == 404
+    assert client.ask("/config.js").headers["cache-control"] == "no-cache"
+    for path in ("/../nginx.conf", "/libs/..%2f..%2fetc/passwd", "/%2e%2e/etc/passwd"):
+        assert client.ask(path).status in (400, 404)
+
+
+def test_it_runs_as_its_own_user_with_herdds_sockets(served: tuple[Meet, Daemon, Browser]) -> None:
+    it, daemon, _ = served
+    master = psutil.Process(daemon.status("nginx")["mainPid"])
+    family = [master, *master.children(recursive=True)]
+    assert len(family) > 1
+    if os.geteuid() == 0:
+        assert {each.username() for each in family} == {"nobody"}
+        assert it.nginx["port"] < 1024
+    # A process that waits in accept(2) would serve nobody whom it has already.
+    for number in (3, 4):
+        flags = Path(f"/proc/{master.pid}/fdinfo/{number}").read_text().partition("flags:")[2].split()[0]
+        assert int(flags, 8) & os.O_NONBLOCK
+    said = daemon.herd("status", "nginx").stdout
+    assert str(it.nginx["port"]) in said
+    assert str(it.nginx["http-port"]) in said
+    for file in (
+        daemon.services_dir / "nginx" / "nginx.conf",
+        daemon.state_dir / "nginx/certificates" / f"{DOMAIN}.key",
+    ):
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert file.owner() == family[0].username()
+
+
+def test_it_checks_itself(served: tuple[Meet, Daemon, Browser]) -> None:
+    _, daemon, _ = served
+    done = daemon.herd("check", "nginx")
+    assert done.returncode == 0, done.stdout
+    assert "  - " not in done.stdout
+    assert daemon.written("nginx") == [], "it complained"
+
+
+def test_whoever_comes_without_encryption_is_sent_to_it(programs: tuple[Path, Path]) -> None:
+    with with_web(programs) as it, short_directory() as challenges:
+        (challenges / ".well-known" / "acme-challenge").mkdir(parents=True)
+        for each in (challenges / ".well-known", challenges / ".well-known" / "acme-challenge"):
+            each.chmod(0o755)
+        (challenges / ".well-known" / "acme-challenge" / "token").write_text("of mine\n")
+        it.nginx["acme-directory"] = str(challenges)
+        with running(it) as daemon:
+            started(daemon)
+            assert _plain(it, "/talk?x=1") == (301, f"https://{DOMAIN}:{it.nginx['port']}/talk?x=1", "")
+            assert _plain(it, "/.well-known/acme-challenge/token") == (200, "", "of mine\n")
+            assert _plain(it, "/.well-known/acme-challenge/../../x")[0] != 200
+
+
+def _plain(it: Meet, path: str) -> tuple[int, str, str]:
+    """The status, where it sends to, and the text unless it sends."""
+    connection = http.client.HTTPConnection("127.0.0.1", it.nginx["http-port"], timeout=PATIENCE)
+    connection.request("GET", path, headers={"Host": "elsewhere.example"})
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    to = answer.headers["Location"] or ""
+    return answer.status, to, "" if to else text
+
+
+def test_nobody_is_turned_away_while_it_restarts(programs: tuple[Path, Path]) -> None:
+    with with_web(programs) as it, running(it) as daemon:
+        started(daemon)
+        client = browser(it, daemon)
+        master = psutil.Process(daemon.status("nginx")["mainPid"])
+        workers = master.children()
+        assert workers
+        master.kill()
+        # herdd listens all the time: whoever comes meanwhile waits.
+        assert client.ask("/config.js").status == 200
+        daemon.until("nginx", lambda facts: facts["status"] == "running" and facts["mainPid"] != master.pid)
+        assert not any(lives(each.pid) for each in workers)
+        assert daemon.herd("restart", "nginx").returncode == 0
+        assert client.ask("/config.js").status == 200
+        assert daemon.herd("check", "nginx").returncode == 0
+        assert daemon.herd("stop", "nginx").returncode == 0
+        with pytest.raises(ConnectionRefusedError):
+            client.connected()
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart(programs: tuple[Path, Path]) -> None:
+    with with_web(programs) as it, short_directory() as directory:
+        it.nginx |= certificate(directory, (DOMAIN,))
+        with running(it) as daemon:
+            started(daemon)
+            client, pid = browser(it, daemon), daemon.status("nginx")["mainPid"]
+            assert client.shown() == (directory / "mine.crt").read_text()
+            # Where somebody can trust it, nobody shall come without it.
+            assert client.ask("/").headers["strict-transport-security"] == "max-age=63072000"
+            certificate(directory, ("elsewhere.example.org",))
+            daemon.said("nginx: cannot use the certificate")
+            certificate(directory, (DOMAIN,), days=60)
+            daemon.said("nginx: its certificate was renewed.")
+            _until_shown(client, (directory / "mine.crt").read_text())
+            assert daemon.status("nginx")["mainPid"] == pid
+            assert client.ask("/config.js").status == 200
+            assert daemon.herd("reload-certificates", "nginx").stdout.startswith(
+                "The certificate is the same, good until "
+            )
+
+
+def _until_shown(client: Browser, wanted: str) -> None:
+    """Return once it shows the certificate, which it reads when it has the time."""
+    end = time.monotonic() + PATIENCE
+    while client.shown() != wanted:
+        assert time.monotonic() < end
+
+
+def test_what_is_wrong_is_told_before_anything_is_started(programs: tuple[Path, Path]) -> None:
+    with with_web(programs) as it, herdd(it.text()) as daemon:
+        with socket.create_server(("127.0.0.1", it.nginx["port"])):
+            said = daemon.herd("start", "nginx").stderr
+            assert "cannot start nginx: process " in said
+            assert f"has port {it.nginx['port']}; end that, or choose another: port = … in [nginx]" in said
+        with socket.create_server(("127.0.0.1", it.nginx["http-port"])):
+            assert "choose another: http-port = … in [nginx]" in daemon.herd("start", "nginx").stderr
+        with socket.create_server(("127.0.0.1", it.jvb[0]["websocket-port"])):
+            assert "choose another: websocket-port = … in [[jvb]]" in daemon.herd("start", "jvb").stderr
+        (Path(it.nginx["static"]) / "index.html").unlink()
+        said = daemon.herd("start", "nginx").stderr
+        assert f"cannot start nginx: there is no index.html in {it.nginx['static']}" in said
+        assert "install the Jitsi project's package jitsi-meet-web, or name another directory: static" in said
+        assert all(daemon.status(name)["mainPid"] is None for name in ("nginx", "prosody", "jicofo", "jvb"))
+        it.nginx["program"] = "/nowhere/nginx"
+        daemon.config.write_text(it.text())
+        assert daemon.herd("reload", "root").returncode == 0
+        said = daemon.herd("start", "nginx").stderr
+        assert "there is no program /nowhere/nginx; install the package nginx-light" in said
+
+
+def test_check_names_who_does_not_answer(programs: tuple[Path, Path]) -> None:
+    with with_web(programs) as it, running(it) as daemon:
+        started(daemon)
+        client = browser(it, daemon)
+        # Stopped, not ended: neither is restarted, and connections wait.
+        jicofo = psutil.Process(daemon.status("jicofo")["mainPid"])
+        shutil.rmtree(it.nginx["static"])
+        Path(it.nginx["static"]).mkdir(mode=0o755)
+        assert client.ask("/talk").status == 404
+        done = daemon.herd("check", "nginx")
+        assert done.returncode == 1
+        assert "  - it shows the page: not so: it answers 404 to /herdd\n" in done.stdout
+        assert jicofo.is_running()
+
+
+def test_what_an_administrator_adds_prevails(programs: tuple[Path, Path]) -> None:
+    with with_web(programs) as it, short_directory() as directory:
+        odd = directory / "a b;{}'\"#\\ é"
+        shutil.copytree(it.nginx["static"], odd)
+        odd.chmod(0o755)
+        it.nginx["static"] = str(odd)
+        it.nginx["config"] = {"hosts": {"anonymousdomain": "guest.x"}, "bosh": "</script><!--#echo var='x' -->"}
+        it.nginx["extra"] = {
+            "ssl_protocols": "TLSv1.3",
+            "client_max_body_size": "1k",
+            "etag": False,
+            "add_header": [["X-One", 'a "b"; c {} \\ #', "always"], ["X-Two", "$host"]],
+        }
+        with running(it) as daemon:
+            started(daemon)
+            client = browser(it, daemon)
+            told = client.configuration()
+            assert told["bosh"] == "</script><!--#echo var='x' -->"
+            assert told["hosts"]["anonymousdomain"] == "guest.x"
+            assert told["hosts"]["domain"] == DOMAIN
+            page = client.ask("/talk")
+            assert page.text.count("</script>") == 1
+            assert page.headers["x-one"] == 'a "b"; c {} \\ #'
+            assert page.headers["x-two"] == DOMAIN
+            assert "etag" not in client.ask("/libs/app.js").headers
+            assert client.ask("/http-bind", "x" * 2000).status == 413
+            assert client.connected().version() == "TLSv1.3"
