@@ -90,7 +90,7 @@ def test_arguments_are_one_each(tmp_path: Path, value: str) -> None:
     [
         ({"static": "/srv/$x"}, "[nginx] static: '/srv/$x' cannot stand in nginx's file"),
         ({"static": "/srv/a\nb"}, "cannot stand in nginx's file"),
-        ({"static": "srv"}, "[nginx] static: \"srv\" is not an absolute path"),
+        ({"static": "srv"}, '[nginx] static: "srv" is not an absolute path'),
         ({"acme-directory": "/srv/$x"}, "[nginx] acme-directory: "),
         ({"extra": {"a b": "x"}}, "[nginx] extra: 'a b' is no directive of nginx"),
         ({"extra": {"return": "a\nb"}}, "cannot stand in nginx's file; take out control characters"),

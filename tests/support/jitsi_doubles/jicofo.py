@@ -2,7 +2,8 @@
 
 Behaviour: jicofo's JicofoServices.kt, XmppProvider.kt, BaseBrewery, JicofoHealthChecker.kt. Of that it does: connects
 and logs in, again each second; joins the brewery, again each 15 seconds; counts bridges by their presence and asks
-after their health; serves HTTP last, by which browsers ask for a conference; its own health is good until it has been checked for the first time.
+after their health; serves HTTP last, by which browsers ask for a conference too; its own health is good until it has
+been checked for the first time.
 """
 
 from __future__ import annotations

@@ -19,9 +19,7 @@ _OURS = frozenset({"listen", "server_name", "ssl_certificate", "ssl_certificate_
 
 def _path(instance: object, attribute: Attribute[Any], value: Path | None) -> None:
     if value is not None and not is_path(value):
-        raise ValueError(
-            f"{str(value)!r} cannot stand in nginx's file; take one without $ and control characters"
-        )
+        raise ValueError(f"{str(value)!r} cannot stand in nginx's file; take one without $ and control characters")
 
 
 def _interfaces(instance: object, attribute: Attribute[Any], value: tuple[str, ...]) -> None:
