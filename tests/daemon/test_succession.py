@@ -6,11 +6,10 @@ import gzip
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 from herd.daemon.rotation import rotated
-from support import PATIENCE, Daemon, herdd, lives, program, short_directory
+from support import Daemon, herdd, lives, program, short_directory
 
 SLEEP = "exec sleep infinity"
 TALKING = "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.02; done"
@@ -186,19 +185,12 @@ def _child(daemon: Daemon) -> int:
                     return int(each.split()[-1])
 
 
-def _remembered(record: Path) -> None:
-    """Return once herdd has noted that it was ready, which it does beside saying so."""
-    end = time.monotonic() + PATIENCE
-    while '"is_ready": true' not in record.read_text():
-        assert time.monotonic() < end
-
-
 def test_one_that_writes_over_its_environment_is_taken_over() -> None:
     config = program("web", [sys.executable, "-c", HIDDEN], ready={"line": "child"})
     with short_directory() as directory:
         with herdd(config, directory=directory, ends=False) as first:
             pid, child = first.until_status("web", "running")["mainPid"], _child(first)
-            _remembered(directory / "run/processes/web.json")
+            first.remembered("web")
             killed(first)
         with herdd(config, directory=directory) as second:
             assert second.until_status("web", "running")["mainPid"] == pid

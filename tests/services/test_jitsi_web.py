@@ -6,17 +6,26 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import socket
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from attrs import evolve
 
 from browser import Browser, Guest, browser, with_web
-from meet import DOMAIN, Meet, certificate, running
+from herd.core.symptom import recognised
+from herd_services.jitsi.web.configuration import NginxConfiguration
+from herd_services.jitsi.web.nginx_file import Ways
+from herd_services.jitsi.web.symptoms import OF_NGINX
+from meet import DOMAIN, Meet, certificate, free_ports, running
+from nginx import alone, command, lay_out
 from support import PATIENCE, Daemon, herdd, lives, short_directory
 
 CONFERENCE = f"talk@conference.{DOMAIN}"
@@ -129,10 +138,13 @@ def test_it_runs_as_its_own_user_with_herdds_sockets(served: tuple[Meet, Daemon,
 
 def test_it_checks_itself(served: tuple[Meet, Daemon, Browser]) -> None:
     _, daemon, _ = served
+    before = daemon.written("nginx")
     done = daemon.herd("check", "nginx")
     assert done.returncode == 0, done.stdout
     assert "  - " not in done.stdout
-    assert daemon.written("nginx") == [], "it complained"
+    # nginx complains of nothing that is asked.
+    assert before[0].endswith('using inherited sockets from "3;4;"')
+    assert daemon.written("nginx") == before
 
 
 def test_whoever_comes_without_encryption_is_sent_to_it(programs: tuple[Path, Path]) -> None:
@@ -195,7 +207,6 @@ def test_a_renewed_certificate_is_shown_without_a_restart(programs: tuple[Path, 
             daemon.said("nginx: its certificate was renewed.")
             _until_shown(client, (directory / "mine.crt").read_text())
             assert daemon.status("nginx")["mainPid"] == pid
-            assert client.ask("/config.js").status == 200
             assert daemon.herd("reload-certificates", "nginx").stdout.startswith(
                 "The certificate is the same, good until "
             )
@@ -233,16 +244,62 @@ def test_what_is_wrong_is_told_before_anything_is_started(programs: tuple[Path, 
 def test_check_names_who_does_not_answer(programs: tuple[Path, Path]) -> None:
     with with_web(programs) as it, running(it) as daemon:
         started(daemon)
-        client = browser(it, daemon)
-        # Stopped, not ended: neither is restarted, and connections wait.
-        jicofo = psutil.Process(daemon.status("jicofo")["mainPid"])
         shutil.rmtree(it.nginx["static"])
         Path(it.nginx["static"]).mkdir(mode=0o755)
-        assert client.ask("/talk").status == 404
+        assert daemon.herd("stop", "jvb").returncode == 0
         done = daemon.herd("check", "nginx")
         assert done.returncode == 1
         assert "  - it shows the page: not so: it answers 404 to /herdd\n" in done.stdout
-        assert jicofo.is_running()
+        assert "  - it leads to the bridge b1: not so: it answers 502 to /colibri-ws/b1/\n" in done.stdout
+        assert "Likely: a bridge does not answer it; see: herd status jvb, and herd check jvb.\n" in done.stdout
+        assert done.stdout.count("not so") == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "cause"),
+    [("/http-bind", "Prosody"), ("/xmpp-websocket", "Prosody"), ("/conference-request/v1", "Jicofo")],
+)
+def test_what_nginx_says_of_those_behind_it_is_recognised(tmp_path: Path, path: str, cause: str) -> None:
+    tmp_path.chmod(0o755)
+    port, http_port, nobody = free_ports(3)
+    read = NginxConfiguration(port=port, http_port=http_port, static=tmp_path)
+    with alone(tmp_path, read, Ways(nobody, nobody)) as (client, said):
+        assert client.ask(path).status == 502
+    assert [each.cause for each in recognised(OF_NGINX, said)] == [f"{cause} does not answer it"]
+
+
+def test_what_nginx_says_of_taken_ports_and_bad_files_is_recognised(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    port, http_port, nobody = free_ports(3)
+    read = NginxConfiguration(port=port, http_port=http_port, static=tmp_path)
+    causes: dict[str, Callable[[], AbstractContextManager[object]]] = {
+        "another program has its port": lambda: socket.create_server(("127.0.0.1", port)),
+        "its certificate or key is of no use": lambda: (tmp_path / "key").open("w"),
+    }
+    for cause, spoil in causes.items():
+        lay_out(tmp_path, evolve(read, interfaces=("127.0.0.1",)), Ways(nobody, nobody))
+        with spoil():
+            done = subprocess.run(command(tmp_path), capture_output=True, text=True, check=False, timeout=PATIENCE)
+        assert done.returncode == 1
+        assert cause in [each.cause for each in recognised(OF_NGINX, done.stderr.splitlines())], done.stderr
+
+
+def test_the_next_herdd_knows_it_again(programs: tuple[Path, Path]) -> None:
+    with with_web(programs) as it, short_directory() as place:
+        with herdd(it.text(), directory=place, ends=False) as daemon:
+            started(daemon)
+            pid = daemon.status("nginx")["mainPid"]
+            daemon.remembered("nginx")
+            daemon.end(signal.SIGKILL)
+        workers = psutil.Process(pid).children()
+        with herdd(it.text(), directory=place) as daemon:
+            assert daemon.until_status("nginx", "running")["mainPid"] == pid
+            client = browser(it, daemon)
+            assert client.ask("/config.js").status == 200
+            os.kill(pid, signal.SIGKILL)
+            daemon.until("nginx", lambda facts: facts["status"] == "running" and facts["mainPid"] not in (None, pid))
+            assert not any(lives(each.pid) for each in workers)
+            assert client.ask("/config.js").status == 200
 
 
 def test_what_an_administrator_adds_prevails(programs: tuple[Path, Path]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +10,12 @@ import pytest
 from herd.core.errors import ConfigurationError
 from herd.core.service import Surroundings
 from herd.daemon.config import load
-from herd_services.jitsi.certificates import self_signed
 from herd_services.jitsi.deployment import Deployment
 from herd_services.jitsi.web.configuration import NginxConfiguration
-from herd_services.jitsi.web.nginx_file import Files, Ways, nginx_configuration
+from herd_services.jitsi.web.nginx_file import Ways
 from herd_services.jitsi.web.page import page_configuration
-from meet import DOMAIN, free_ports
+from meet import free_ports
+from nginx import judged, lay_out
 from support import toml
 
 HOSTILE = [
@@ -38,19 +36,10 @@ HOSTILE = [
 ]
 
 
-def judged(directory: Path, read: NginxConfiguration, ways: Ways, *, is_dual: bool = True) -> str:
-    """What nginx says of the file: it opens the sockets, so they are of ports that nobody has."""
-    files = Files(directory, directory / "crt", directory / "key")
-    files.key.write_bytes(MADE[0])
-    files.certificate.write_bytes(MADE[1])
-    content = nginx_configuration(DOMAIN, read, files, ways, is_dual=is_dual, is_strict=True)
-    files.configuration.write_bytes(content)
-    command = ["/usr/sbin/nginx", "-t", "-e", "stderr", "-p", str(directory), "-c", str(files.configuration)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stderr if done.returncode else "good"
-
-
-MADE = self_signed((DOMAIN,), datetime.now(UTC))
+def written(directory: Path, read: NginxConfiguration, ways: Ways, *, is_dual: bool = True) -> str:
+    """What a real nginx thinks of the file."""
+    lay_out(directory, read, ways, is_dual=is_dual)
+    return judged(directory)
 
 
 def configuration(**keys: Any) -> NginxConfiguration:
@@ -62,12 +51,12 @@ def configuration(**keys: Any) -> NginxConfiguration:
 @pytest.mark.parametrize("is_dual", [True, False])
 def test_nginx_takes_the_file(tmp_path: Path, interfaces: tuple[str, ...], is_dual: bool) -> None:
     read = configuration(interfaces=interfaces, acme_directory=tmp_path)
-    assert judged(tmp_path, read, Ways(5280, 8888, (("b1", 9090), ("b-2.x_y", 9091))), is_dual=is_dual) == "good"
+    assert written(tmp_path, read, Ways(5280, 8888, (("b1", 9090), ("b-2.x_y", 9091))), is_dual=is_dual) == "good"
 
 
 def test_nothing_but_https_if_so_wanted(tmp_path: Path) -> None:
     read = NginxConfiguration(port=free_ports(1)[0], http_port=0)
-    assert judged(tmp_path, read, Ways(5280, 8888)) == "good"
+    assert written(tmp_path, read, Ways(5280, 8888)) == "good"
     assert "return 301" not in (tmp_path / "nginx.conf").read_text()
 
 
@@ -76,13 +65,13 @@ def test_names_of_directories_are_only_that(tmp_path: Path, name: str) -> None:
     place = tmp_path / name
     place.mkdir()
     read = configuration(static=place, acme_directory=place)
-    assert judged(place, read, Ways(5280, 8888, ((name, 9090),))) == "good"
+    assert written(place, read, Ways(5280, 8888, ((name, 9090),))) == "good"
 
 
 @pytest.mark.parametrize("value", [*HOSTILE, ""])
 def test_arguments_are_one_each(tmp_path: Path, value: str) -> None:
     read = configuration(extra={"add_header": ["X-Test", value]})
-    assert judged(tmp_path, read, Ways(5280, 8888)) == "good"
+    assert written(tmp_path, read, Ways(5280, 8888)) == "good"
 
 
 @pytest.mark.parametrize(

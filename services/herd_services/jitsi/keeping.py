@@ -25,18 +25,17 @@ class KeepsCertificate:
     certificates: Certificates
 
     async def __call__(self, host: Host) -> None:
-        name = self.certificates.service
         async with host.watching(self.certificates.sources) as changes:
             await _tell_expiry(host, self.certificates)
             async for _ in changes:
                 try:
                     if await self.certificates.provide(host):
                         host.signal(SIGHUP)
-                        host.say(f"{name}: its certificate was renewed.")
+                        host.say("its certificate was renewed.")
                         await _tell_expiry(host, self.certificates)
                 except HerdError as error:
                     # What is served goes on; whoever writes two files writes one after the other.
-                    host.say(f"{name}: {error.message}")
+                    host.say(error.message)
 
 
 async def _tell_expiry(host: Host, certificates: Certificates) -> None:

@@ -104,6 +104,8 @@ class Bridge:
         is_ours = request.path.startswith(f"/colibri-ws/{value(self._tree, 'videobridge.websockets.server-id')}/")
         if not value(self._tree, "videobridge.websockets.enabled", False) or not is_ours:
             return web.NOT_FOUND
+        if "sec-websocket-key" not in request.headers:
+            return web.Response(405)
         accepted = hashlib.sha1((request.headers["sec-websocket-key"] + _WEBSOCKET).encode()).digest()
         proof = ("Sec-WebSocket-Accept", base64.b64encode(accepted).decode())
         return web.Response(101, headers=(("Upgrade", "websocket"), ("Connection", "Upgrade"), proof))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 from attrs import frozen
@@ -83,6 +85,19 @@ class LeadsToJicofo:
 
 
 @frozen
+class LeadsToBridge:
+    """The bridge answers there, if only that there is no such conference."""
+
+    front: Front
+    nickname: str
+
+    async def __call__(self, host: Host) -> str | None:
+        path = f"/colibri-ws/{quote(self.nickname, safe='')}/"
+        status = (await self.front.asked(host, path)).status
+        return f"it answers {status} to {path}" if status >= 500 else None
+
+
+@frozen
 class Serves:
     """What readiness and health ask. Raises HerdError: why it does not."""
 
@@ -104,7 +119,7 @@ class Serves:
         return await TellsWhere(self.front)(host)
 
 
-def checks_of(front: Front, http_port: int) -> tuple[Check, ...]:
+def checks_of(front: Front, http_port: int, bridges: Sequence[str]) -> tuple[Check, ...]:
     """All that a browser needs of it."""
     redirects = [Check(f"it listens on port {http_port}", Listens(front.address, http_port))] if http_port else []
     return (
@@ -116,4 +131,5 @@ def checks_of(front: Front, http_port: int) -> tuple[Check, ...]:
         Check("it leads to Prosody by BOSH", LeadsToProsody(front)),
         Check("it leads to Prosody by WebSocket", LeadsToWebsocket(front)),
         Check("it leads to Jicofo for a conference", LeadsToJicofo(front)),
+        *(Check(f"it leads to the bridge {each}", LeadsToBridge(front, each)) for each in bridges),
     )

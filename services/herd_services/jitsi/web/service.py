@@ -17,7 +17,7 @@ from herd.core.host import Host
 from herd.core.preparation import MakeDirectory
 from herd.core.service import Health, Program, Service, Surroundings
 from herd_services.jitsi.certifying import Certificates
-from herd_services.jitsi.checking import check_action
+from herd_services.jitsi.checking import Check, check_action
 from herd_services.jitsi.configuration import JicofoConfiguration, JitsiConfiguration, ProsodyConfiguration, Tables
 from herd_services.jitsi.deployment import Deployment
 from herd_services.jitsi.jvb_file import Bridge
@@ -60,6 +60,11 @@ class Definition:
         """Several processes accept on each socket, and whoever comes too late must not wait there."""
         ports = [self.read.port, *([self.read.http_port] if self.read.http_port else [])]
         return tuple(Endpoint((each, port), blocks=False) for each in self.read.interfaces for port in ports)
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """What its own action asks."""
+        return checks_of(self.front, self.read.http_port, [name for name, _ in self.ways.bridges])
 
     def configuration(self, *, is_dual: bool) -> bytes:
         """nginx.conf. Raises ValueError."""
@@ -172,6 +177,6 @@ def web(deployment: Deployment, tables: Tables, bridges: list[Bridge], surroundi
         endpoints=it.endpoints,
         lazy=False,
         auto_start=tables.jitsi.auto_start,
-        actions=(reload_action(it.certificates), check_action(checks_of(it.front, it.read.http_port), OF_NGINX)),
+        actions=(reload_action(it.certificates), check_action(it.checks, OF_NGINX)),
         symptoms=OF_NGINX,
     )

@@ -26,7 +26,7 @@ OF_NGINX = (
         "see: herd check jicofo",
     ),
     Symptom(
-        r"upstream: \"http://127\.0\.0\.1:\d+/colibri-ws",
+        r"upstream: \"http://127\.0\.0\.1:\d+/colibri-ws|it answers 50\d to /colibri-ws",
         "a bridge does not answer it",
         "see: herd status jvb, and herd check jvb",
     ),
