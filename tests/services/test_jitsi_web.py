@@ -234,6 +234,11 @@ def test_what_is_wrong_is_told_before_anything_is_started(programs: tuple[Path, 
         assert f"cannot start nginx: there is no index.html in {it.nginx['static']}" in said
         assert "install the Jitsi project's package jitsi-meet-web, or name another directory: static" in said
         assert all(daemon.status(name)["mainPid"] is None for name in ("nginx", "prosody", "jicofo", "jvb"))
+        it.nginx |= certificate(Path(it.nginx["static"]), ("elsewhere.example.org",))
+        (Path(it.nginx["static"]) / "index.html").write_text("")
+        daemon.config.write_text(it.text())
+        assert daemon.herd("reload", "root").returncode == 0
+        assert "mine.crt: the certificate is not for meet.example.org" in daemon.herd("start", "nginx").stderr
         it.nginx["program"] = "/nowhere/nginx"
         daemon.config.write_text(it.text())
         assert daemon.herd("reload", "root").returncode == 0
@@ -310,7 +315,7 @@ def test_what_an_administrator_adds_prevails(programs: tuple[Path, Path]) -> Non
         it.nginx["static"] = str(odd)
         it.nginx["config"] = {"hosts": {"anonymousdomain": "guest.x"}, "bosh": "</script><!--#echo var='x' -->"}
         it.nginx["extra"] = {
-            "ssl_protocols": "TLSv1.3",
+            "ssl_protocols": "TLSv1.2",
             "client_max_body_size": "1k",
             "etag": False,
             "add_header": [["X-One", 'a "b"; c {} \\ #', "always"], ["X-Two", "$host"]],
@@ -329,4 +334,4 @@ def test_what_an_administrator_adds_prevails(programs: tuple[Path, Path]) -> Non
             assert "etag" not in client.ask("/libs/app.js").headers
             assert client.ask("/http-bind", "x" * 2000).status == 413
             with client.connected() as connection:
-                assert connection.version() == "TLSv1.3"
+                assert connection.version() == "TLSv1.2"

@@ -91,6 +91,7 @@ def test_arguments_are_one_each(tmp_path: Path, value: str) -> None:
         ({"interfaces": ["*", "127.0.0.1"]}, 'or "*" alone'),
         ({"interfaces": []}, "name addresses"),
         ({"port": 0}, "[nginx] port: it must be >= 1"),
+        ({"port": 8443, "http-port": 8443}, "[nginx] http-port: 8443 is port as well; choose another, or 0 for none"),
         ({"certificate": "/x"}, "cannot read [nginx]: certificate and key belong together"),
         ({"log-level": "loud"}, "[nginx] log-level"),
     ],
@@ -132,6 +133,6 @@ def test_the_same_tables_make_the_same_service(tmp_path: Path) -> None:
 
 
 def test_the_usual_port_is_not_in_the_page() -> None:
-    text = page_configuration(Deployment("a.b", "jvbbrewery"), 443, {}, has_bridges=True).decode()
+    text = page_configuration(Deployment("a.b", "jvbbrewery"), 443, {}).decode()
     assert '"https://a.b/http-bind"' in text
-    assert "<" not in page_configuration(Deployment("a.b", "x"), 443, {"</a>": "</b>"}, has_bridges=True).decode()
+    assert "<" not in page_configuration(Deployment("a.b", "x"), 443, {"</a>": "</b>"}).decode()

@@ -21,8 +21,8 @@ def authority(domain: str, port: int) -> str:
     return domain if port == 443 else f"{domain}:{port}"
 
 
-def page_configuration(deployment: Deployment, port: int, extra: Mapping[str, Any], *, has_bridges: bool) -> bytes:
-    """The whole file; what the administrator adds prevails. `has_bridges`: browsers reach them by WebSocket."""
+def page_configuration(deployment: Deployment, port: int, extra: Mapping[str, Any]) -> bytes:
+    """The whole file; what the administrator adds prevails."""
     where = authority(deployment.domain, port)
     ours: dict[str, Any] = {
         "hosts": {"domain": deployment.domain, "muc": deployment.conference_muc},
@@ -31,7 +31,8 @@ def page_configuration(deployment: Deployment, port: int, extra: Mapping[str, An
         "conferenceRequestUrl": f"https://{where}{REQUEST}",
         # Whom the page takes for Jicofo.
         "focusUserJid": deployment.account(FOCUS),
-        "bridgeChannel": {"preferSctp": not has_bridges},
+        # By WebSocket where a bridge offers one; those of other hosts do not.
+        "bridgeChannel": {"preferSctp": False},
     }
     return f"var config = {written(merged(ours, extra))};\n".encode()
 

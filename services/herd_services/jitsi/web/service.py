@@ -103,7 +103,7 @@ class _Before:
     async def __call__(self, host: Host) -> None:
         it = self.it
         await it.certificates.provide(host)
-        content = page_configuration(it.deployment, it.read.port, it.read.config, has_bridges=bool(it.ways.bridges))
+        content = page_configuration(it.deployment, it.read.port, it.read.config)
         await host.write_file(it.files.page, content, 0o600)
         await host.write_file(it.files.configuration, it.configuration(is_dual=await _knows_ipv6(host)), 0o600)
 

@@ -6,7 +6,7 @@ from herd.core.symptom import Symptom
 
 OF_NGINX = (
     Symptom(
-        r"bind\(\) to \S+ failed|has port \d+|Address already in use",
+        r"bind\(\) to \S+ failed \(98|has port \d+",
         "another program has its port",
         "end that (systemctl disable --now nginx apache2), or choose another port in [nginx]",
     ),
