@@ -87,6 +87,8 @@ def _problems(read: Tables, surroundings: Surroundings) -> Iterator[str]:
     for name, table in (("jitsi", read.jitsi), ("nginx", read.nginx)):
         if table is not None and (table.certificate is None) is not (table.key is None):
             yield f"cannot read [{name}]: certificate and key belong together; give both or neither"
+    if read.nginx is not None and read.nginx.http_port == read.nginx.port:
+        yield f"cannot read [nginx] http-port: {read.nginx.port} is port as well; choose another, or 0 for none"
     for number, each in enumerate(read.jvb or (), 1):
         if each.public_address is not None and each.local_address is None:
             yield (

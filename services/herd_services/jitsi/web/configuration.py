@@ -36,11 +36,6 @@ def _extra(instance: object, attribute: Attribute[Any], value: dict[str, Any]) -
     directives(value)
 
 
-def _http_port(instance: Any, attribute: Attribute[Any], value: int) -> None:
-    if value == instance.port:
-        raise ValueError(f"{value} is port as well; choose another, or 0 for none")
-
-
 def _page(instance: object, attribute: Attribute[Any], value: dict[str, Any]) -> None:
     written(value)
 
@@ -57,7 +52,7 @@ class NginxConfiguration:
     interfaces: tuple[str, ...] = field(default=("*",), validator=_interfaces)
     port: int = field(default=443, validator=validators.and_(validators.ge(1), validators.le(65535)))
     # Without encryption: sends browsers to the other port. 0: there is none.
-    http_port: int = field(default=80, validator=validators.and_(validators.ge(0), validators.le(65535), _http_port))
+    http_port: int = field(default=80, validator=validators.and_(validators.ge(0), validators.le(65535)))
     # Where a client of ACME lays its answers (RFC 8555, section 8.3), below .well-known/acme-challenge there.
     acme_directory: Path | None = field(default=None, validator=_path)
     # The page itself: its index.html, libs, images …
