@@ -33,6 +33,7 @@ class Certificates:
     names: tuple[str, ...]
     # Certificate and key; None: herdd makes them.
     given: tuple[Path, Path] | None
+    service: str = "prosody"
 
     @property
     def certificate(self) -> Path:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from attrs import frozen
 
+from herd.core.action import Access, Action, Invocation, Reply
 from herd.core.errors import HerdError
 from herd.core.host import Host, Note
 from herd_services.certifying import Certificates
@@ -40,3 +41,27 @@ async def _tell_expiry(host: Host, certificates: Certificates) -> None:
     word = "expires soon, on" if left < _SOON.total_seconds() else "is good until"
     text = f"Its certificate {word} {moment:%Y-%m-%d}."
     host.publish("certificate", [Note("certificate.expires", moment.isoformat(), text)])
+
+
+@frozen
+class _Reload:
+    certificates: Certificates
+    signal: int
+
+    async def __call__(self, host: Host, call: Invocation) -> Reply:
+        has_changed = await self.certificates.provide(host)
+        host.signal(self.signal)
+        until = await self.certificates.expires(host)
+        said = "is another now" if has_changed else "is the same"
+        text = f"The certificate {said}, good until {until:%Y-%m-%d}.\n"
+        return Reply({"changed": has_changed, "expires": until.isoformat()}, text)
+
+
+def reload_action(certificates: Certificates, signal: int) -> Action:
+    """The same for whoever does not wait for it."""
+    return Action(
+        "reload-certificates",
+        "Take the certificate over from its files, and have it read again.",
+        _Reload(certificates, signal),
+        access=Access.CHANGE,
+    )

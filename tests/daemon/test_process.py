@@ -340,7 +340,7 @@ OVERWRITE = """
 import os, signal, sys
 if os.fork():
     os._exit(0)
-os.setsid()
+%s
 begin, end = map(int, open("/proc/self/stat").read().rpartition(")")[2].split()[47:49])
 with open("/proc/self/mem", "r+b", 0) as memory:
     memory.seek(begin)
@@ -351,7 +351,7 @@ signal.pause()
 
 
 async def test_a_daemon_that_overwrites_its_environment_may_be_adopted() -> None:
-    what = Program((sys.executable, "-c", OVERWRITE))
+    what = Program((sys.executable, "-c", OVERWRITE % "os.setsid()"))
     async with running(what) as process, running(program("setsid --fork sleep 1000; echo; exec sleep 1001")) as other:
         main, uid = int(await line(process)), os.geteuid()
         await line(other)
@@ -365,6 +365,18 @@ async def test_a_daemon_that_overwrites_its_environment_may_be_adopted() -> None
         await process.adopt(main)
         assert process.has(main)
         assert not other.may_adopt(main, uid)
+
+
+async def test_one_that_overwrites_its_environment_is_known_by_its_session() -> None:
+    what = Program((sys.executable, "-c", OVERWRITE % ""))
+    async with running(what) as process, running(what) as other:
+        left, others = int(await line(process)), int(await line(other))
+        assert (await process.wait()).code == 0
+        assert (process.has(left), process.has(others), other.has(others)) == (True, False, True)
+        process.signal(SIGKILL)
+        await process.wait_cleared()
+        assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE
+        assert psutil.pid_exists(others)
 
 
 async def test_an_adopted_process_is_no_orphan_any_more() -> None:

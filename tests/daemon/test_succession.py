@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import signal
+import sys
 from pathlib import Path
 
 from herd.daemon.rotation import rotated
@@ -156,6 +157,59 @@ def test_one_that_was_not_ready_is_ended_and_started_anew() -> None:
         with herdd(config, directory=directory) as second:
             assert second.until("web", lambda facts: facts["mainPid"])["mainPid"] != pid
             assert not lives(pid)
+
+
+# As setproctitle(3bsd) does, and so does its child: /proc/PID/environ shows this memory.
+HIDDEN = """
+import os, signal
+begin, end = map(int, open("/proc/self/stat").read().rpartition(")")[2].split()[47:49])
+with open("/proc/self/mem", "r+b", 0) as memory:
+    memory.seek(begin)
+    memory.write(b"\\0" * (end - begin))
+child = os.fork()
+if child:
+    print("child", child, flush=True)
+signal.pause()
+"""
+
+
+def _child(daemon: Daemon) -> int:
+    """Whom it has begun, once it has told."""
+    with daemon.wire() as wire:
+        wire.send("Log", more=True, service="web", follow=True)
+        while True:
+            answer = wire.receive()
+            assert answer is not None
+            for each in answer["parameters"]["lines"]:
+                if " child " in each:
+                    return int(each.split()[-1])
+
+
+def test_one_that_writes_over_its_environment_is_taken_over() -> None:
+    config = program("web", [sys.executable, "-c", HIDDEN], ready={"line": "child"})
+    with short_directory() as directory:
+        with herdd(config, directory=directory, ends=False) as first:
+            pid, child = first.until_status("web", "running")["mainPid"], _child(first)
+            first.remembered("web")
+            killed(first)
+        with herdd(config, directory=directory) as second:
+            assert second.until_status("web", "running")["mainPid"] == pid
+            os.kill(pid, signal.SIGKILL)
+            second.until("web", lambda facts: facts["status"] == "running" and facts["mainPid"] not in (None, pid))
+            assert not lives(child)
+
+
+def test_one_that_writes_over_its_environment_and_was_not_ready_is_ended() -> None:
+    config = program("web", [sys.executable, "-c", HIDDEN], ready={"line": "never"})
+    with short_directory() as directory:
+        with herdd(config, directory=directory, ends=False) as first:
+            child = _child(first)
+            pid = first.status("web")["mainPid"]
+            killed(first)
+        with herdd(config, directory=directory) as second:
+            assert second.until("web", lambda facts: facts["mainPid"] is not None)["mainPid"] != pid
+            assert not lives(pid)
+            assert not lives(child)
 
 
 def test_what_is_no_longer_configured_is_ended() -> None:

@@ -78,7 +78,7 @@ def of_jicofo(**keys: Any) -> dict[str, Any]:
 
 
 def of_jvb(**keys: Any) -> dict[str, Any]:
-    return flat(jvb_configuration(MEETING, Bridge("one", 10001, 8081), JvbConfiguration(**keys), "secret"))
+    return flat(jvb_configuration(MEETING, Bridge("one", 10001, 8081, 9090), JvbConfiguration(**keys), "secret"))
 
 
 def test_jicofo_is_told_all_that_it_needs() -> None:

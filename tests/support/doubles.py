@@ -180,7 +180,7 @@ def bare_host(ledger: Callable[[], Ledger] = _nothing) -> ServiceHost:
     service = Service(("jami",), Program(("/bin/true",)))
     lent = Lent(
         say=print, process=lambda: None, ledger=ledger, secrets=_nothing, noted=lambda: None, output=list,
-        stop=lambda: None,
+        stop=lambda: None, sockets=list,
     )  # fmt: skip
     return ServiceHost(service, lent)
 

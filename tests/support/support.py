@@ -195,6 +195,12 @@ class Daemon:
         """The facts of a service once it is stopped, starting, running or stopping."""
         return self.until(service, lambda facts: facts["status"] == status)
 
+    def remembered(self, service: str) -> None:
+        """Return once it has noted for the next herdd that the service was ready, which it does beside saying so."""
+        record, end = self.runtime_dir / "processes" / f"{service}.json", time.monotonic() + PATIENCE
+        while '"is_ready": true' not in record.read_text():
+            assert time.monotonic() < end, record.read_text()
+
     def log(self, service: str) -> str:
         """A service's log file."""
         return (self.log_dir / f"{service}.log").read_text()

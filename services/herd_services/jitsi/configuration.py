@@ -15,6 +15,7 @@ from herd_services.jitsi import values
 from herd_services.jitsi.jibri.configuration import JibriConfiguration
 from herd_services.jitsi.jigasi.configuration import JigasiConfiguration
 from herd_services.jitsi.relay.configuration import CoturnConfiguration
+from herd_services.jitsi.web.configuration import NginxConfiguration
 
 ProsodyLevel = Literal["debug", "info", "warn", "error"]
 
@@ -83,6 +84,8 @@ class JvbConfiguration:
     udp_port: int | None = field(default=None, validator=validators.optional(values.port))
     # Its HTTP interface, on the loopback address alone. Without it: 8080 for the first, one more for each other.
     http_port: int | None = field(default=None, validator=validators.optional(values.port))
+    # For browsers that come by [nginx]. Without it: 9090 for the first, one more for each other.
+    websocket_port: int | None = field(default=None, validator=validators.optional(values.port))
     # The address by which others reach it, where a router stands in between.
     public_address: str | None = None
     local_address: str | None = None
@@ -113,3 +116,4 @@ class Tables:
     coturn: CoturnConfiguration | None = None
     jibri: JibriConfiguration | None = None
     jigasi: JigasiConfiguration | None = None
+    nginx: NginxConfiguration | None = None

@@ -46,6 +46,8 @@ class _Preflight:
     async def __call__(self, host: Host) -> None:
         await check_program(host, self.it.read.program, "[jvb]", _REMEDY)
         await check_port(host, "[jvb]", "127.0.0.1", self.it.bridge.http_port, "http-port")
+        if self.it.bridge.authority is not None:
+            await check_port(host, "[jvb]", "127.0.0.1", self.it.bridge.websocket_port, "websocket-port")
         await check_port(host, "[jvb]", "*", self.it.bridge.udp_port, "udp-port", "datagram")
 
 

@@ -22,11 +22,16 @@ _CONNECTION = "shard"
 
 @frozen
 class Bridge:
-    """What bridges of one host differ in: its name in the room, and its ports for media (UDP) and HTTP (TCP)."""
+    """What bridges of one host differ in: its name in the room, and its ports for media (UDP) and HTTP (TCP).
+
+    `authority`: by what name browsers reach it over the web server, where there is one; then `websocket_port` is open.
+    """
 
     nickname: str
     udp_port: int
     http_port: int
+    websocket_port: int
+    authority: str | None = None
 
 
 def jvb_configuration(meeting: Rendezvous, bridge: Bridge, read: JvbConfiguration, password: str) -> dict[str, Any]:
@@ -38,7 +43,7 @@ def jvb_configuration(meeting: Rendezvous, bridge: Bridge, read: JvbConfiguratio
             "rest": {"enabled": True},
         },
         "rest": {"shutdown": {"enabled": True}},
-        "http-servers": {"private": {"host": "127.0.0.1", "port": bridge.http_port}},
+        **_http(bridge),
         "ice": {"udp": {"port": bridge.udp_port}},
         # Until the first check, after one interval, it says that it is well. The timeout has to be longer.
         "health": {
@@ -51,6 +56,17 @@ def jvb_configuration(meeting: Rendezvous, bridge: Bridge, read: JvbConfiguratio
     content = {"videobridge": ours, "ice4j": {"harvest": {"mapping": _mapping(read)}}}
     extra = old_names.translated(read.extra).extra
     return merged(content, _lowered(extra, "videobridge", "apis", "xmpp-client", "configs", "*"))
+
+
+def _http(bridge: Bridge) -> dict[str, Any]:
+    """For herdd, and for browsers; these come by the web server, which encrypts."""
+    private = {"host": "127.0.0.1", "port": bridge.http_port}
+    if bridge.authority is None:
+        return {"http-servers": {"private": private}}
+    return {
+        "http-servers": {"private": private, "public": {"host": "127.0.0.1", "port": bridge.websocket_port}},
+        "websockets": {"enabled": True, "domains": [bridge.authority], "server-id": bridge.nickname, "tls": True},
+    }
 
 
 def _lowered(content: Any, *path: str) -> Any:

@@ -33,7 +33,7 @@ from herd_services.jitsi.symptoms import OF_PROSODY
 from herd_services.jitsi.users import user_actions
 from herd_services.jitsi.xmpp import MUC
 from herd_services.preflight import check_port, check_program
-from herd_services.renewal import Renewal
+from herd_services.renewal import Renewal, reload_action
 
 _MAX_RECORD = 64 * 1024
 _LOADING = 30.0
@@ -218,7 +218,8 @@ def prosody(
             *user_actions(console, deployment, places.data),
             *room_actions(console, deployment),
             *ban_actions(bans),
-            *prosody_actions(certificates, deployment.accounts, Accounts(it.server, places.data), rotation),
+            reload_action(certificates, SIGHUP),
+            *prosody_actions(deployment.accounts, Accounts(it.server, places.data), rotation),
             check_action(_checks(it), OF_PROSODY),
         ),
         symptoms=OF_PROSODY,

@@ -1,30 +1,15 @@
-"""The actions that keep Prosody and those who log in to it together: its certificate, their passwords."""
+"""The action that gives those who log in to Prosody other passwords."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from signal import SIGHUP
 
 from attrs import frozen
 
 from herd.core.action import Access, Action, Invocation, Reply
 from herd.core.host import Host
-from herd_services.certifying import Certificates
 from herd_services.jitsi.meeting import secret_name
 from herd_services.jitsi.relay.announced import SECRET
-
-
-@frozen
-class _ReloadCertificates:
-    certificates: Certificates
-
-    async def __call__(self, host: Host, call: Invocation) -> Reply:
-        has_changed = await self.certificates.provide(host)
-        host.signal(SIGHUP)
-        until = await self.certificates.expires(host)
-        said = "is another now" if has_changed else "is the same"
-        text = f"The certificate {said}, good until {until:%Y-%m-%d}.\n"
-        return Reply({"changed": has_changed, "expires": until.isoformat()}, text)
 
 
 @frozen
@@ -45,19 +30,12 @@ class _RotateSecrets:
 
 
 def prosody_actions(
-    certificates: Certificates,
     names: tuple[str, ...],
     keep: Callable[[Host], Awaitable[None]],
     rotate_relay: Callable[[Host], Awaitable[None]] | None,
 ) -> tuple[Action, ...]:
-    """What keeps its parts together; `keep` gives the accounts of these names the passwords that herdd keeps."""
+    """`keep` gives the accounts of these names the passwords that herdd keeps."""
     return (
-        Action(
-            "reload-certificates",
-            "Take the certificate over from its files, and let Prosody read it again.",
-            _ReloadCertificates(certificates),
-            access=Access.CHANGE,
-        ),
         Action(
             "rotate-secrets",
             "Give the services' accounts new passwords, and the relay a new secret.",

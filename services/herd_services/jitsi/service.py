@@ -25,17 +25,18 @@ from herd_services.jitsi.jvb_file import Bridge
 from herd_services.jitsi.meeting import Prosody
 from herd_services.jitsi.prosody import prosody
 from herd_services.jitsi.relay.coturn import announced, coturn
+from herd_services.jitsi.web.page import authority
+from herd_services.jitsi.web.service import web
 
-_FIRST_UDP, _FIRST_HTTP = 10000, 8080
+_FIRST_UDP, _FIRST_HTTP, _FIRST_WEBSOCKET = 10000, 8080, 9090
 
 
 def build(read: Tables, surroundings: Surroundings) -> tuple[Service, ...]:
     """With `[jitsi]` all of them; without it, bridges whose Prosody is on another host. Raises ConfigurationError."""
     if problems := list(_problems(read, surroundings)):
         raise ConfigurationError(problems)
-    bridges = read.jvb or (JvbConfiguration(),)
     if read.jitsi is None:
-        return tuple(_bridges(bridges, surroundings, None, auto_start=True))
+        return tuple(_bridges(read, surroundings, None, auto_start=True))
     further = tuple(name for name, table in ((JIBRI, read.jibri), (JIGASI, read.jigasi)) if table is not None)
     deployment = Deployment(read.jitsi.domain, read.jitsi.brewery, further)
     relay = None
@@ -44,20 +45,22 @@ def build(read: Tables, surroundings: Surroundings) -> tuple[Service, ...]:
     first, it = prosody(deployment, read.jitsi, read.prosody or ProsodyConfiguration(), surroundings, relay)
     export = export_action(it.server, it.read)
     heaps = [heap((read.jicofo or JicofoConfiguration()).memory, surroundings)]
-    heaps += [heap(each.memory, surroundings) for each in bridges]
+    heaps += [heap(each.memory, surroundings) for each in _tables(read)]
     heaps += [heap(each.memory, surroundings) for each in (read.jibri, read.jigasi) if each is not None]
     fits = Fits(sum(heaps), surroundings.memory)
     second = jicofo(read.jitsi, read.jicofo or JicofoConfiguration(), it.server, surroundings, (export,), fits)
     return (
         first,
         second,
-        *_bridges(bridges, surroundings, it.server, auto_start=read.jitsi.auto_start),
+        *_bridges(read, surroundings, it.server, auto_start=read.jitsi.auto_start),
         *_further(read, read.jitsi, surroundings, it.server),
     )
 
 
 def _further(read: Tables, jitsi: JitsiConfiguration, surroundings: Surroundings, server: Prosody) -> Iterator[Service]:
     """What is there only where its table is."""
+    if read.nginx is not None:
+        yield web(server.deployment, read, _each(read, surroundings), surroundings)
     if read.coturn is not None:
         yield coturn(jitsi, read.coturn, surroundings)
     if read.jibri is not None:
@@ -67,23 +70,31 @@ def _further(read: Tables, jitsi: JitsiConfiguration, surroundings: Surroundings
 
 
 def _bridges(
-    read: Sequence[JvbConfiguration], surroundings: Surroundings, prosody: Prosody | None, *, auto_start: bool
+    read: Tables, surroundings: Surroundings, prosody: Prosody | None, *, auto_start: bool
 ) -> Iterator[Service]:
-    for bridge, each in zip(_each(read, surroundings), read, strict=True):
-        name = "jvb" if len(read) == 1 else f"jvb-{bridge.nickname}"
+    tables = _tables(read)
+    for bridge, each in zip(_each(read, surroundings), tables, strict=True):
+        name = "jvb" if len(tables) == 1 else f"jvb-{bridge.nickname}"
         it = Definition(name, each, bridge, prosody or _remote(each))
         yield jvb(it, surroundings, is_alone=prosody is None, auto_start=auto_start and each.auto_start)
 
 
-def _each(read: Sequence[JvbConfiguration], surroundings: Surroundings) -> list[Bridge]:
+def _tables(read: Tables) -> Sequence[JvbConfiguration]:
+    return read.jvb or (JvbConfiguration(),)
+
+
+def _each(read: Tables, surroundings: Surroundings) -> list[Bridge]:
     """What they differ in, where nothing is said of it."""
+    where = authority(read.jitsi.domain, read.nginx.port) if read.jitsi and read.nginx else None
     return [
         Bridge(
             each.nickname or f"{surroundings.host_name}-{number + 1}",
             each.udp_port or _FIRST_UDP + number,
             each.http_port or _FIRST_HTTP + number,
+            each.websocket_port or _FIRST_WEBSOCKET + number,
+            where,
         )
-        for number, each in enumerate(read)
+        for number, each in enumerate(_tables(read))
     ]
 
 
@@ -98,10 +109,11 @@ def _remote(read: JvbConfiguration) -> Prosody:
 def _problems(read: Tables, surroundings: Surroundings) -> Iterator[str]:
     if read.jitsi is None:
         yield from _without_domain(read)
-    elif (read.jitsi.certificate is None) is not (read.jitsi.key is None):
-        yield "cannot read [jitsi]: certificate and key belong together; give both or neither"
-    if read.coturn is not None and (read.coturn.certificate is None) is not (read.coturn.key is None):
-        yield "cannot read [coturn]: certificate and key belong together; give both or neither"
+    for name, table in (("jitsi", read.jitsi), ("coturn", read.coturn), ("nginx", read.nginx)):
+        if table is not None and (table.certificate is None) is not (table.key is None):
+            yield f"cannot read [{name}]: certificate and key belong together; give both or neither"
+    if read.nginx is not None and read.nginx.http_port == read.nginx.port:
+        yield f"cannot read [nginx] http-port: {read.nginx.port} is port as well; choose another, or 0 for none"
     for place, ports in (("coturn", read.coturn), ("jigasi", read.jigasi)):
         if ports is not None and ports.min_port > ports.max_port:
             yield f"cannot read [{place}] min-port: it is above max-port; exchange them"
@@ -111,12 +123,14 @@ def _problems(read: Tables, surroundings: Surroundings) -> Iterator[str]:
                 f"cannot read [[jvb]] {number} public-address: it needs local-address beside it, "
                 "to which the router passes on what comes for it"
             )
-    yield from _doubles(_each(read.jvb or (), surroundings))
+        if each.websocket_port is not None and read.nginx is None:
+            yield f"cannot read [[jvb]] {number} websocket-port: browsers reach it by [nginx]; add that, or remove it"
+    yield from _doubles(_each(read, surroundings))
     yield from _too_much(read, surroundings)
 
 
 def _without_domain(read: Tables) -> Iterator[str]:
-    for name in ("prosody", "jicofo", "coturn", "jibri", "jigasi"):
+    for name in ("prosody", "jicofo", "nginx", "coturn", "jibri", "jigasi"):
         table = getattr(read, name)
         if table is not None:
             yield f'cannot read [{name}]: it belongs to [jitsi]; add that: domain = "meet.example.org"'
@@ -132,6 +146,7 @@ def _doubles(bridges: Sequence[Bridge]) -> Iterator[str]:
         "nickname": Counter(each.nickname for each in bridges),
         "udp-port": Counter(str(each.udp_port) for each in bridges),
         "http-port": Counter(str(each.http_port) for each in bridges),
+        "websocket-port": Counter(str(each.websocket_port) for each in bridges),
     }
     for key, counts in kinds.items():
         for value, number in counts.items():

@@ -27,6 +27,8 @@ class Endpoint:
     backlog: int = 128
     # Of a Unix socket's file, which belongs to the service's user.
     mode: int = 0o600
+    # What systemd.exec(5) calls NonBlocking=: for a program whose processes all accept on it and none may wait there.
+    blocks: bool = True
 
 
 def parse_endpoint(

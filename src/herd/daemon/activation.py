@@ -94,6 +94,7 @@ def _open_internet(endpoint: Endpoint, host: str, port: int) -> socket.socket:
 
 
 def _listen(bound: socket.socket, endpoint: Endpoint) -> socket.socket:
+    bound.setblocking(endpoint.blocks)
     if endpoint.style == "stream":
         bound.listen(endpoint.backlog)
     return bound

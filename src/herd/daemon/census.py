@@ -85,14 +85,29 @@ def living_parent(pid: int) -> int | None:
 
 
 def members(pid: int, mark: str, children: dict[int, list[int]]) -> set[int]:
-    """The living processes below `pid`, and orphans of ours that bear `mark` with all below them."""
-    found = {orphan for orphan in children.get(os.getpid(), []) if mark_of(orphan) == mark}
+    """The living processes below `pid`, and orphans of ours that belong to it, with all below them."""
+    found = {orphan for orphan in children.get(os.getpid(), []) if belongs(orphan, pid, mark)}
+    found.discard(pid)
     waiting = [pid, *found]
     while waiting:
         below = children.get(waiting.pop(), [])
         waiting += below
         found.update(below)
     return found
+
+
+def belongs(orphan: int, pid: int, mark: str) -> bool:
+    """Whether it bears the mark, or has hidden its own and is in the session that `pid` began.
+
+    Daemons that show their state in the process list (setproctitle) write it over their environment. A session's number
+    is nobody else's while one of its processes lives.
+    """
+    found = mark_of(orphan)
+    if found is not None:
+        return found == mark
+    with suppress(OSError):
+        return os.getsid(orphan) == pid
+    return False
 
 
 def mark_of(pid: int) -> str | None:
@@ -127,6 +142,12 @@ def _has_none(pid: int) -> bool:
     if not words or words[0] in (b"Z", b"X") or int(words[6]) & _KERNEL:
         return True
     return words[47] == words[48] and words[23] != b"0"
+
+
+def in_session(pid: int, mark: str) -> set[int]:
+    """The living processes of the whole machine that belong to the one that began a session, and that itself."""
+    everybody = {int(entry) for entry in os.listdir("/proc") if entry.isdecimal()}
+    return {each for each in everybody if living_parent(each) is not None and belongs(each, pid, mark)}
 
 
 def marked(marks: Container[str]) -> dict[int, str]:

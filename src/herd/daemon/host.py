@@ -57,6 +57,8 @@ class Lent:
     output: Callable[[], list[str]]
     # Have the service stopped.
     stop: Callable[[], None]
+    # The descriptors that herdd listens with for the service.
+    sockets: Callable[[], list[int]]
 
 
 class ServiceHost:
@@ -180,7 +182,7 @@ class ServiceHost:
 
     async def taker(self, host: str, port: int, style: Style = "stream") -> str | None:
         """Who takes what comes for an address, and is not the service."""
-        return await trio.to_thread.run_sync(_taker, host, port, style, self._pids)
+        return await trio.to_thread.run_sync(_taker, host, port, style, self._pids, self._lent.sockets())
 
     async def listens(self, host: str, port: int, style: Style = "stream") -> bool:
         """Whether the service takes what comes for an address."""
@@ -282,10 +284,10 @@ class ServiceHost:
         raise failure
 
 
-def _taker(host: str, port: int, style: Style, pids: Callable[[], set[int]]) -> str | None:
+def _taker(host: str, port: int, style: Style, pids: Callable[[], set[int]], sockets: Sequence[int]) -> str | None:
     from herd.daemon.listeners import described, owners, taking
 
-    inodes = taking(host, port, style)
+    inodes = taking(host, port, style) - {os.fstat(each).st_ino for each in sockets}
     return described(inodes) if inodes and not owners(inodes, pids()) else None
 
 

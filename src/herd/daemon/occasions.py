@@ -40,6 +40,11 @@ class Occasions:
         """The sockets that a program is given."""
         return [each.fileno() for each in self._sockets]
 
+    @property
+    def held(self) -> list[int]:
+        """All sockets that are open for the service, those of a former definition included."""
+        return [*self.descriptors, *(self._former.held if self._former is not None else ())]
+
     async def listen(self, who: Identity) -> None:
         """Open the sockets, once for all runs until release(). Raises OSError."""
         await self._release_former()

@@ -1,7 +1,8 @@
 """One process of a service: started with what it is due and nothing else, awaited through a pidfd, ended whole.
 
 A service's processes are its main process, that one's descendants, and orphans: descendants that left the tree, for
-whom herdd is the subreaper. Orphans are told apart by a mark in their environment, which setsid and fork keep.
+whom herdd is the subreaper. Orphans are told apart by a mark in their environment, which setsid and fork keep, or,
+where they have written over it, by their session.
 One that empties its environment and forks twice is found only when herdd itself stops.
 """
 
@@ -24,7 +25,7 @@ from attrs import define, field
 
 from herd.core.events import Ending
 from herd.core.service import Program
-from herd.daemon.census import MARK, Census, living_parent, mark_of, marked, members
+from herd.daemon.census import MARK, Census, belongs, in_session, living_parent, mark_of, members
 from herd.daemon.execution import environment_of, execute, output_pipe
 from herd.daemon.identity import Identity
 
@@ -193,7 +194,7 @@ class Process:
             if place == self.pid and not self._reaped:
                 return True
             if parent == os.getpid():
-                return mark_of(place) == self.mark
+                return belongs(place, self.pid, self.mark)
             place = parent
         # One on the way has ended: what is below it has another parent now.
         return parent is None and place != pid and self.has(pid)
@@ -224,7 +225,7 @@ class Process:
         found = members(self.pid, self.mark, children)
         if not self._is_child:
             # Its orphans went to another subreaper.
-            found.update(marked({self.mark}))
+            found.update(in_session(self.pid, self.mark))
         for pid in found - self._members.keys() - {self.pid}:
             with suppress(ProcessLookupError):
                 descriptor = os.pidfd_open(pid)

@@ -104,16 +104,24 @@ def forget(directory: Path, services: Iterable[str]) -> None:
         (directory / f"{service}.json").unlink(missing_ok=True)
 
 
+def is_same(record: Record) -> bool:
+    """Whether the pid of a record is still that process's.
+
+    Some programs write over their environment, and their mark with it; another mark says that it is another process.
+    """
+    if record.boot_id != boot_id() or start_time(record.pid) != record.start_time:
+        return False
+    return mark_of(record.pid) in (record.mark, None)
+
+
 def reclaim(record: Record) -> Process | None:
     """The process of a record, if it is still the same one; its output is read again from where it was left."""
-    if record.boot_id != boot_id():
-        return None
     try:
         descriptor = os.pidfd_open(record.pid)
     except OSError:
         return None
     # The pid is held now: what is read of it below is of the process that the descriptor means.
-    if start_time(record.pid) == record.start_time and mark_of(record.pid) == record.mark:
+    if is_same(record):
         with suppress(OSError):
             return process.reclaim(record.pid, descriptor, record.mark)
     os.close(descriptor)

@@ -56,6 +56,7 @@ class Runner:
             noted=lambda: means.advanced(name),
             output=lambda: self.output,
             stop=self._stop,
+            sockets=lambda: self.occasions.held,
         )
         self.host = ServiceHost(service, lent)
         # The present process.

@@ -15,19 +15,20 @@ import trio
 from attrs import frozen
 
 from herd.core.service import Service
-from herd.daemon.census import marked
+from herd.daemon.census import in_session, marked
 from herd.daemon.identity import Identity, NoIdentity, identity
 from herd.daemon.process import Process
-from herd.daemon.remembered import Record, digest, forget, load, reclaim
+from herd.daemon.remembered import Record, digest, forget, is_same, load, reclaim
 from herd.daemon.supervisor import Supervisor
 
 
 @frozen
 class Inheritance:
-    """What an earlier herdd left: processes to take over, and the marks of those to end."""
+    """What an earlier herdd left: processes to take over, and those to end: their marks, and who began a session."""
 
     kept: tuple[tuple[Record, Process, Identity], ...]
     marks: frozenset[str]
+    leaders: tuple[Record, ...]
     names: tuple[str, ...]
 
 
@@ -47,7 +48,7 @@ async def take_over(supervisor: Supervisor) -> None:
 
 
 def _inspect(supervisor: Supervisor, wanted: dict[str, Service]) -> Inheritance:
-    kept, marks, names = [], set(), []
+    kept, marks, leaders, names = [], set(), [], []
     for record in load(supervisor.processes_dir):
         names.append(record.service)
         service = wanted.get(record.service)
@@ -55,9 +56,11 @@ def _inspect(supervisor: Supervisor, wanted: dict[str, Service]) -> Inheritance:
         found = _reclaimed(record, service) if may_stay and service is not None else None
         if found is None:
             marks.add(record.mark)
+            if is_same(record):
+                leaders.append(record)
         else:
             kept.append((record, *found))
-    return Inheritance(tuple(kept), frozenset(marks), tuple(names))
+    return Inheritance(tuple(kept), frozenset(marks), tuple(leaders), tuple(names))
 
 
 def _reclaimed(record: Record, service: Service) -> tuple[Process, Identity] | None:
@@ -68,9 +71,14 @@ def _reclaimed(record: Record, service: Service) -> tuple[Process, Identity] | N
     return None
 
 
+def _remains(left: Inheritance) -> set[int]:
+    """Whoever bears a mark, or has hidden it and is in such a session."""
+    return set(marked(left.marks)).union(*(in_session(each.pid, each.mark) for each in left.leaders))
+
+
 async def _end(left: Inheritance, say: Callable[[str], None]) -> None:
-    """KILL what bears the marks, again and again until nothing does."""
-    while left.marks and (found := await trio.to_thread.run_sync(marked, left.marks)):
+    """KILL what is to end, again and again until nothing of it is left."""
+    while left.marks and (found := await trio.to_thread.run_sync(_remains, left)):
         say(f"{len(found)} processes of an earlier herdd, which cannot be taken over, are ended.")
         for pid in found:
             with suppress(ProcessLookupError):

@@ -2,7 +2,8 @@
 
 Behaviour: jicofo's JicofoServices.kt, XmppProvider.kt, BaseBrewery, JicofoHealthChecker.kt. Of that it does: connects
 and logs in, again each second; joins the brewery, again each 15 seconds; counts bridges by their presence and asks
-after their health; serves HTTP last; its own health is good until it has been checked for the first time.
+after their health; serves HTTP last, by which browsers ask for a conference too; its own health is good until it has
+been checked for the first time.
 """
 
 from __future__ import annotations
@@ -172,7 +173,26 @@ class Jicofo:
         muc.leave_muc(room, self._account.user)
         return None
 
-    def _answer(self, request: web.Request) -> web.Response:
+    async def _answer(self, request: web.Request) -> web.Response:
+        if request.path == "/conference-request/v1" and request.method == "POST":
+            return await self._begin_conference(request)
+        return self._told(request)
+
+    async def _begin_conference(self, request: web.Request) -> web.Response:
+        """As jicofo's doc/conference-request.md has it: it makes the room, and says who it is there."""
+        room = request.json()["room"]
+        if self._client is None or not room.endswith(f"@{self._conferences}"):
+            return web.Response(400)
+        try:
+            await self._client.join(room, self._account.user)
+        except Trouble:
+            return web.Response(500)
+        jid = f"{self._account.user}@{self._account.domain}"
+        return web.in_json({"room": room, "ready": True, "focusJid": jid, "properties": {}})
+
+    def _told(self, request: web.Request) -> web.Response:
+        if request.path == "/conference-request/v1":
+            return web.Response(405)
         if request.method != "GET":
             return web.Response(405)
         if request.path == "/about/version":

@@ -7,6 +7,8 @@ JvbHealthChecker.kt, the resources below /colibri. It binds its UDP port and mov
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import ipaddress
 import socket
 import sys
@@ -19,6 +21,8 @@ from jitsi_doubles.muc_client import MucClient, complete
 from jitsi_doubles.shutdown import Shutdown
 
 VERSION = {"name": "JVB", "version": "2.3-double", "os": "Linux"}
+# RFC 6455, section 1.3.
+_WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CLIENTS = "videobridge.apis.xmpp-client.configs"
 
 
@@ -90,6 +94,21 @@ class Bridge:
             await web.serve(host, port, self._answer, silent="silent-http" in self._faults)
         except OSError as error:
             raise OSError(error.errno, f"Failed to bind to /{host}:{port}") from error
+        public = int(value(self._tree, "videobridge.http-servers.public.port", -1))
+        if public != -1:
+            host = value(self._tree, "videobridge.http-servers.public.host", "0.0.0.0")
+            await web.serve(host, public, self._answer_browser, silent=False)
+
+    def _answer_browser(self, request: web.Request) -> web.Response:
+        """/colibri-ws/SERVER-ID/CONFERENCE/ENDPOINT, where it is switched on; it says nothing behind the handshake."""
+        is_ours = request.path.startswith(f"/colibri-ws/{value(self._tree, 'videobridge.websockets.server-id')}/")
+        if not value(self._tree, "videobridge.websockets.enabled", False) or not is_ours:
+            return web.NOT_FOUND
+        if "sec-websocket-key" not in request.headers:
+            return web.Response(405)
+        accepted = hashlib.sha1((request.headers["sec-websocket-key"] + _WEBSOCKET).encode()).digest()
+        proof = ("Sec-WebSocket-Accept", base64.b64encode(accepted).decode())
+        return web.Response(101, headers=(("Upgrade", "websocket"), ("Connection", "Upgrade"), proof))
 
     async def _check_oneself(self) -> None:
         interval = java.seconds(value(self._tree, "videobridge.health.interval", "1 minute"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -36,6 +36,7 @@ class Response:
     status: int
     text: str = ""
     kind: str = "text/plain"
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 NOT_FOUND = Response(404)
@@ -46,7 +47,10 @@ def in_json(content: Any, status: int = 200) -> Response:
     return Response(status, json.dumps(content), "application/json")
 
 
-async def serve(host: str, port: int, answer: Callable[[Request], Response], *, silent: bool) -> asyncio.Server:
+Answer = Callable[[Request], Response] | Callable[[Request], Awaitable[Response]]
+
+
+async def serve(host: str, port: int, answer: Answer, *, silent: bool) -> asyncio.Server:
     """Serves from here on; a silent one never answers. OSError."""
 
     async def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -55,7 +59,8 @@ async def serve(host: str, port: int, answer: Callable[[Request], Response], *, 
                 await reader.read(-1)
             else:
                 request = await asyncio.wait_for(_request(reader), _PATIENCE)
-                writer.write(_encoded(answer(request)))
+                response = answer(request)
+                writer.write(_encoded(response if isinstance(response, Response) else await response))
                 await writer.drain()
         writer.close()
 
@@ -75,8 +80,8 @@ async def _request(reader: asyncio.StreamReader) -> Request:
 
 def _encoded(response: Response) -> bytes:
     body = response.text.encode()
-    head = (
-        f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}\r\n"
-        f"Content-Type: {response.kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + body
+    length = (("Content-Type", response.kind), ("Content-Length", str(len(body))), ("Connection", "close"))
+    headers = response.headers if response.status < 200 else (*length, *response.headers)
+    lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
+    lines += [f"{name}: {content}" for name, content in headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
