@@ -329,7 +329,7 @@ def test_whoever_is_banned_is_out_and_stays_out(programs: tuple[Path, Path]) -> 
             assert "ann" not in _told(daemon, "list-occupants", "prosody", "talk")
             with pytest.raises(Refusal, match="forbidden"):
                 ann.enter(room, "somebody")
-            assert f"  - {address}, from every room, by root until " in _told(daemon, "list-bans", "prosody")
+            assert f"  - {address} from every room, by root until " in _told(daemon, "list-bans", "prosody")
             assert _told(daemon, "unban-jid", "prosody", address) == f"{address} is no longer banned from every room.\n"
             ann.enter(room, "ann")
             # From one room only, and for a moment.
@@ -341,15 +341,48 @@ def test_whoever_is_banned_is_out_and_stays_out(programs: tuple[Path, Path]) -> 
             _told(daemon, "ban-jid", "prosody", "bob@meet.example.org")
         # It is in the ledger: a Prosody that starts anew keeps it.
         daemon.herd("restart", "prosody")
-        assert "  - bob@meet.example.org, from every room" in _told(daemon, "list-bans", "prosody")
+        assert "  - bob@meet.example.org from every room" in _told(daemon, "list-bans", "prosody")
         assert "bob@meet.example.org" in (daemon.services_dir / "prosody" / "bans.lua").read_text()
-        for words, said in (
-            (("ban-jid", "prosody", f"focus@auth.{DOMAIN}"), "it is an account of a service"),
-            (("unban-jid", "prosody", "ann@meet.example.org"), "it is not banned from every room"),
-            (("ban-jid", "prosody", "ann@meet.example.org", "x@elsewhere.example.org"), "cannot ban from x@elsewhere"),
+        for words, status, said in (
+            (("ban-jid", "prosody", f"focus@auth.{DOMAIN}"), 2, "it is an account of a service"),
+            (("unban-jid", "prosody", "ann@meet.example.org"), 1, "it is not banned from every room"),
+            (("ban-jid", "prosody", "ann@meet.example.org", "x@elsewhere.example.org"), 2, "people meet in rooms of"),
+            (("ban-jid", "prosody", "ann"), 2, "cannot ban ann: an address is like ann@meet.example.org"),
         ):
-            assert said in _told(daemon, *words, status=1)
-        assert "cannot ban 'ann': write an address" in _told(daemon, "ban-jid", "prosody", "ann", status=2)
+            assert said in _told(daemon, *words, status=status)
+
+
+def test_bans_of_prosody_are_exported_imported_and_remembered(programs: tuple[Path, Path], tmp_path: Path) -> None:
+    it, file = meet(programs), tmp_path / "bans.rec"
+    with herdd(it.text()) as daemon:
+        _told(daemon, "start", "prosody")
+        _told(daemon, "ban-jid", "prosody", f"ann@{DOMAIN}", "talk", "--reason", "noise", "--for", "7d")
+        _told(daemon, "ban-jid", "prosody", f"bob@{DOMAIN}")
+        file.write_text(_told(daemon, "export-bans", "prosody"))
+        assert subprocess.run(["recfix", "--check", str(file)], check=False).returncode == 0
+        bans = json.loads(_told(daemon, "--json", "list-bans", "prosody"))["bans"]
+        assert [(each["address"], each["room"]) for each in bans] == [
+            (f"ann@{DOMAIN}", f"talk@conference.{DOMAIN}"), (f"bob@{DOMAIN}", "*")
+        ]  # fmt: skip
+        told = _told(daemon, "history", "prosody", f"ann@{DOMAIN}")
+        assert f" root banned ann@{DOMAIN} from talk@conference.{DOMAIN} until " in told
+        assert told.endswith(": noise\n")
+    with herdd(it.text()) as daemon:
+        _told(daemon, "start", "prosody")
+        assert f"bob@{DOMAIN} would be banned from every room.\n" in _told(
+            daemon, "import-bans", "prosody", str(file), "--dry-run"
+        )
+        assert _told(daemon, "list-bans", "prosody") == "Nobody is banned.\n"
+        _told(daemon, "import-bans", "prosody", str(file))
+        again = json.loads(_told(daemon, "--json", "list-bans", "prosody"))["bans"]
+        kept = ("address", "room", "reason")
+        assert [{key: each[key] for key in kept} for each in again] == [
+            {key: each[key] for key in kept} for each in bans
+        ]
+        file.write_text(f"Address: ann\n\nAddress: focus@auth.{DOMAIN}\n")
+        said = _told(daemon, "import-bans", "prosody", str(file), status=1)
+        assert "line 1: its Address is 'ann', and an address is like" in said
+        assert "line 3: its Address is 'focus@auth" in said
 
 
 def test_the_next_herdd_has_the_bans_kept_that_the_last_did_not_come_to(programs: tuple[Path, Path]) -> None:

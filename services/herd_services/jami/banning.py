@@ -10,7 +10,7 @@ from herd.core.action import Invocation, Reply
 from herd.core.errors import HerdError
 from herd.core.host import Host
 from herd.core.ledger import Kind
-from herd.core.words import clock, count
+from herd.core.words import clock
 from herd_services.jami.accounts import Account, all_accounts, find
 from herd_services.jami.bans import WORDS
 from herd_services.jami.calls import Jami
@@ -21,6 +21,7 @@ from herd_services.jami.judgement import Standing
 from herd_services.jami.people import contact as contact_of
 from herd_services.jami.standing import standing
 from herd_services.moderation.banfile import MAX_FILE, Judge, Wish, wishes
+from herd_services.moderation.files import imported
 from herd_services.terms import Terms, terms
 
 
@@ -125,7 +126,10 @@ async def import_bans(host: Host, call: Invocation) -> Reply:
     if steps and not is_trial:
         await carry_out(host, steps, f"import the bans of {name} for")
         warnings = await follow_all(host, steps)
-    return evolve(_imported(steps, known, is_trial=is_trial), warnings=warnings)
+    names = {account.fingerprint: account.name for account in accounts}
+    bans = [change for step in steps for change in step.changes if change.kind is Kind.BAN]
+    words = evolve(WORDS, where=lambda place: f" from account {names[place]}")
+    return evolve(imported(bans, known, words, is_trial=is_trial), warnings=warnings)
 
 
 def _terms(host: Host, call: Invocation, wish: Wish) -> Terms:
@@ -141,13 +145,3 @@ def _refuse_unknown(asked: Sequence[Wish], accounts: Collection[Account]) -> Non
         )
     if not accounts:
         raise HerdError("cannot import the bans: there is no account; see: herd status jami")
-
-
-def _imported(steps: Sequence[Step], known: int, *, is_trial: bool) -> Reply:
-    bans = [(step.account, change.subject) for step in steps for change in step.changes if change.kind is Kind.BAN]
-    mood = "would be" if is_trial else "is"
-    text = "".join(f"{contact} {mood} banned from account {account.name}.\n" for account, contact in bans)
-    if known:
-        text += f"{count(known, 'ban')} of the file {'is' if known == 1 else 'are'} in force already.\n"
-    found = [{"account": account.fingerprint, "contact": contact} for account, contact in bans]
-    return Reply({"bans": found, "known": known, "done": not is_trial}, text)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError, WrongUsage
@@ -23,6 +24,10 @@ from herd_services.jitsi import lua
 from herd_services.jitsi.console import Console
 from herd_services.jitsi.deployment import Deployment
 from herd_services.method import Method
+from herd_services.moderation.ban import Ban, Words, records
+from herd_services.moderation.banfile import MAX_FILE, Judge, wishes
+from herd_services.moderation.files import ban_file_actions, imported
+from herd_services.moderation.history import history
 from herd_services.terms import terms
 from herd_services.turn import change
 
@@ -70,7 +75,7 @@ class Bans:
     async def ban(self, host: Host, call: Invocation) -> Reply:
         """ADDRESS [ROOM]: out at once, and in no more."""
         decision = self._change(host, call, holds=True)
-        await self._decide(host, decision)
+        await self._decide(host, [decision])
         until = "" if decision.until is None else f" until {clock(decision.until)}"
         text = f"{decision.subject} is banned from {_place(decision.place)}{until}.\n"
         return Reply({"address": decision.subject, "room": decision.place}, text)
@@ -83,44 +88,94 @@ class Bans:
             raise HerdError(
                 f"cannot unban {decision.subject}: it is not banned from {where}; see: herd list-bans prosody"
             )
-        await self._decide(host, decision)
+        await self._decide(host, [decision])
         text = f"{decision.subject} is no longer banned from {_place(decision.place)}.\n"
         return Reply({"address": decision.subject, "room": decision.place}, text)
 
     async def list_bans(self, host: Host, call: Invocation) -> Reply:
         """Every ban that counts, with who decided it, and why."""
-        found = [each.change for each in await self._holding(host)]
-        return Reply({"bans": [_facts(each) for each in found]}, "".join(map(_line, found)) or "Nobody is banned.\n")
+        found = await self._in_force(host)
+        facts = {"bans": [each.facts(WORDS) for each in found]}
+        if "--records" in call.arguments.options:
+            return Reply(facts, records(found, WORDS))
+        return Reply(facts, "".join(each.line(WORDS) for each in found) or "Nobody is banned.\n")
+
+    async def export(self, host: Host, call: Invocation) -> Reply:
+        """All bans, as import-bans reads them."""
+        found = await self._in_force(host)
+        return Reply({"bans": [each.facts(WORDS) for each in found]}, records(found, WORDS))
+
+    async def import_bans(self, host: Host, call: Invocation) -> Reply:
+        """FILE: what export-bans prints, carried out all or not at all; with --dry-run only told."""
+        name, is_trial = call.arguments[0], "--dry-run" in call.arguments.options
+        judge = Judge(self._address, self._room)
+        asked = wishes(await call.caller.read_file(name, MAX_FILE), name, host.now(), WORDS, judge)
+        on, known = terms(host, call), {each.change.what for each in await self._holding(host)}
+        changes = [
+            evolve(on, reason=each.reason, until=each.until).change(
+                each.place or EVERYWHERE, each.subject, Kind.BAN, holds=True
+            )
+            for each in asked
+        ]
+        new = [each for each in changes if each.what not in known]
+        if new and not is_trial:
+            await self._decide(host, new)
+        return imported(new, len(changes) - len(new), WORDS, is_trial=is_trial)
+
+    async def history(self, host: Host, call: Invocation) -> Reply:
+        """Every decision, or those about somebody."""
+        entries = await host.ledger.history()
+        if (wanted := call.arguments.optional(0)) is not None:
+            entries = [each for each in entries if each.change.subject == wanted.lower()]
+            if not entries:
+                raise HerdError(f"cannot find {wanted} in the ledger; see: herd history prosody")
+        return history(entries, _deed, "address", "room")
+
+    async def _in_force(self, host: Host) -> list[Ban]:
+        return [Ban(each.change.place, each.change.subject, each.change) for each in await self._holding(host)]
 
     def _change(self, host: Host, call: Invocation, *, holds: bool) -> Change:
-        address, room = call.arguments[0].lower(), call.arguments.optional(1)
+        given, room = call.arguments[0], call.arguments.optional(1)
         attempt = "ban" if holds else "unban"
-        if not _ADDRESS.fullmatch(address):
+        try:
+            address = self._address(given)
+            place = EVERYWHERE if room is None else self._room(room)
+        except ValueError as error:
             raise WrongUsage(
-                f"cannot {attempt} {address[:80]!r}: write an address, see: herd list-occupants prosody ROOM"
-            )
-        if address.partition("@")[2] == self.deployment.auth_domain:
-            raise HerdError(f"cannot {attempt} {address}: it is an account of a service; see: herd delete-user prosody")
-        place = EVERYWHERE if room is None else self._room(room)
+                f"cannot {attempt} {given[:80]}: {error}; see: herd list-occupants prosody ROOM"
+            ) from error
         return terms(host, call).change(place, address, Kind.BAN, holds=holds)
 
+    def _address(self, text: str) -> str:
+        """The one form of somebody's. Raises ValueError, a clause."""
+        address = text.lower()
+        if not _ADDRESS.fullmatch(address):
+            raise ValueError("an address is like ann@meet.example.org")
+        if address.partition("@")[2] == self.deployment.auth_domain:
+            raise ValueError("it is an account of a service, to be ended with: herd delete-user prosody")
+        return address
+
     def _room(self, name: str) -> str:
+        """The one form of a room's. Raises ValueError, a clause."""
+        if name == EVERYWHERE:
+            return name
         room = name.lower() if "@" in name else f"{name.lower()}@{self.deployment.conference_muc}"
         if not _ADDRESS.fullmatch(room) or room.partition("@")[2] != self.deployment.conference_muc:
-            raise HerdError(f"cannot ban from {name[:80]}: people meet in rooms of {self.deployment.conference_muc}")
+            raise ValueError(f"people meet in rooms of {self.deployment.conference_muc}")
         return room
 
     async def _holding(self, host: Host) -> list[Entry]:
         entries = latest(await host.ledger.counting()).values()
         return [each for each in entries if each.change.holds and not each.change.is_over(host.now())]
 
-    async def _decide(self, host: Host, change: Change) -> None:
+    async def _decide(self, host: Host, changes: Sequence[Change]) -> None:
         """Keep it, and have Prosody keep it. Raises HerdError, and then nothing of it lasts."""
-        numbers = await host.ledger.record([change])
+        numbers = await host.ledger.record(changes)
         try:
             await self.apply(host)
-            if change.holds:
-                await self._put_out(host, change)
+            for each in changes:
+                if each.holds:
+                    await self._put_out(host, each)
         except HerdError:
             await host.ledger.withdraw(numbers)
             await self._write(host)
@@ -164,21 +219,15 @@ def _place(place: str) -> str:
     return "every room" if place == EVERYWHERE else place
 
 
-def _line(change: Change) -> str:
-    until = "" if change.until is None else f" until {clock(change.until)}"
-    reason = f": {' '.join(change.reason.split())}" if change.reason else ""
-    return f"  - {change.subject}, from {_place(change.place)}, by {change.author}{until}{reason}\n"
+def _where(place: str) -> str:
+    return f" from {_place(place)}"
 
 
-def _facts(change: Change) -> dict[str, Any]:
-    return {
-        "address": change.subject,
-        "room": None if change.place == EVERYWHERE else change.place,
-        "author": change.author,
-        "atUSec": int(change.at * 1e6),
-        "reason": change.reason,
-        "untilUSec": None if change.until is None else int(change.until * 1e6),
-    }
+WORDS = Words("prosody", "Address", "Room", "line", "line", _where)
+
+
+def _deed(change: Change) -> str:
+    return f"{'banned' if change.holds else 'unbanned'} {change.subject} from {_place(change.place)}"
 
 
 def ban_actions(bans: Bans) -> tuple[Action, ...]:
@@ -191,5 +240,6 @@ def ban_actions(bans: Bans) -> tuple[Action, ...]:
             "ADDRESS [ROOM] [--reason TEXT] [--for DURATION]",
         ),
         change("unban-jid", "Let somebody enter again.", Method(bans, Bans.unban), "ADDRESS [ROOM] [--reason TEXT]"),
-        Action("list-bans", "List who is banned from where, by whom and why.", Method(bans, Bans.list_bans)),
+        *ban_file_actions(Method(bans, Bans.list_bans), Method(bans, Bans.export), Method(bans, Bans.import_bans)),
+        Action("history", "Tell who banned whom from where, when and why.", Method(bans, Bans.history), "[ADDRESS]"),
     )

@@ -15,11 +15,12 @@ from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError
 from herd.core.host import Host
 from herd.core.ledger import Change, Kind, latest, next_end
-from herd.core.words import clock, count
+from herd.core.words import clock
 from herd_services.method import Method
 from herd_services.moderation.ban import Ban, Words, records
 from herd_services.moderation.banfile import MAX_FILE, Judge, wishes
 from herd_services.moderation.ending import HERDD, closed
+from herd_services.moderation.files import ban_file_actions, imported
 from herd_services.moderation.history import history
 from herd_services.mumble import banlist
 from herd_services.mumble.banlist import ServerBan, is_certificate, subject
@@ -101,7 +102,7 @@ class Bans:
             changes = [one.change(HERE, each, Kind.BAN, holds=True) for each, one in new.items() if each not in known]
             if changes and not is_trial:
                 await self._decide(host, at, changes, {})
-        return _imported(changes, len(new.keys() & known), is_trial=is_trial)
+        return imported(changes, len(new.keys() & known), WORDS, is_trial=is_trial)
 
     async def history(self, host: Host, call: Invocation) -> Reply:
         """Every decision, or those about somebody."""
@@ -224,14 +225,6 @@ def _deed(change: Change) -> str:
     return f"{'banned' if change.holds else 'unbanned'} {change.subject}"
 
 
-def _imported(changes: Sequence[Change], known: int, *, is_trial: bool) -> Reply:
-    mood = "would be" if is_trial else "is"
-    text = "".join(f"{each.subject} {mood} banned.\n" for each in changes)
-    if known:
-        text += f"{count(known, 'ban')} of the file {'is' if known == 1 else 'are'} in force already.\n"
-    return Reply({"bans": [{"who": each.subject} for each in changes], "known": known, "done": not is_trial}, text)
-
-
 def ban_actions(bans: Bans) -> tuple[Action, ...]:
     """Those of the service. Changes have their turns, for the server takes the whole list at once."""
     return (
@@ -247,13 +240,6 @@ def ban_actions(bans: Bans) -> tuple[Action, ...]:
             Method(bans, Bans.unban),
             "WHO [--reason TEXT]",
         ),
-        Action("list-bans", "List who is banned, by whom and why.", Method(bans, Bans.list_bans), "[--records]"),
+        *ban_file_actions(Method(bans, Bans.list_bans), Method(bans, Bans.export), Method(bans, Bans.import_bans)),
         Action("history", "Tell who banned and unbanned whom, when and why.", Method(bans, Bans.history), "[WHO]"),
-        Action("export-bans", "Print the bans as records that import-bans reads.", Method(bans, Bans.export)),
-        change(
-            "import-bans",
-            "Ban whom a file of records names, all or nobody; with --dry-run only say who that would be.",
-            Method(bans, Bans.import_bans),
-            "FILE [--dry-run]",
-        ),
     )
