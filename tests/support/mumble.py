@@ -111,7 +111,7 @@ def refused(port: int, name: str, directory: Path | None, password: str = "") ->
     try:
         told = person.until_one_of("ready", "rejected", "gone")
         assert told["event"] != "ready", f"{name} was let in"
-        return str(told.get("reason", ""))
+        return str(told.get("reason", "")).strip("'")
     finally:
         person.leave()
 

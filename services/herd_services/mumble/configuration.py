@@ -22,6 +22,12 @@ def _whole(instance: object, attribute: Attribute[Any], value: str | None) -> No
         raise ValueError("a text cannot have a NUL in it; leave it out")
 
 
+def _said(instance: object, attribute: Attribute[Any], value: str) -> None:
+    _whole(instance, attribute, value)
+    if not value:
+        raise ValueError("it is empty; write what the public list is to show")
+
+
 def _hosts(instance: object, attribute: Attribute[Any], value: tuple[str, ...]) -> None:
     for one in value:
         if not _HOST.fullmatch(one) and not _is_address(one):
@@ -63,9 +69,9 @@ def _number(default: int) -> Any:
 class PublicRegistration:
     """`[mumble.public-registration]`: the server in the public list."""
 
-    name: str = field(validator=validators.and_(_whole, validators.min_len(1)))
-    password: str = field(validator=validators.and_(_whole, validators.min_len(1)), repr=False)
-    url: str = field(validator=validators.and_(_whole, validators.min_len(1)))
+    name: str = field(validator=_said)
+    password: str = field(validator=_said, repr=False)
+    url: str = field(validator=_said)
     hostname: str | None = field(default=None, validator=_whole)
 
 
