@@ -35,11 +35,12 @@ bench: setup-test ## Measure herdd
 	@$(python) tools/bench.py
 	@$(python) tools/bench_bans.py
 	@$(python) tools/bench_jitsi.py
+	@$(python) tools/bench_mumble.py
 	@$(python) tools/bench_peers.py
 
 soak: setup-test ## Kill what can be killed some hundred times, and see that what was told lasts (a quarter of an hour)
-	@HERD_SOAK=200 HERD_JITSI_SOAK=100 $(python) -m pytest -o faulthandler_timeout=0 tests/services/test_jami_soak.py \
-		tests/services/test_jitsi_soak.py
+	@HERD_SOAK=200 HERD_JITSI_SOAK=100 HERD_MUMBLE_SOAK=100 $(python) -m pytest -o faulthandler_timeout=0 \
+		tests/services/test_jami_soak.py tests/services/test_jitsi_soak.py tests/services/test_mumble_service.py
 
 clean: ## Remove everything that was made here
 	rm -rf .venv build dist .hypothesis .*_cache
