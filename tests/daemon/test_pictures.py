@@ -64,4 +64,7 @@ def test_starts_are_drawn(daemon: Daemon) -> None:
 
 def test_another_option_is_refused(daemon: Daemon) -> None:
     done = daemon.herd("analyze", "root", "--png")
-    assert (done.returncode, done.stderr) == (2, "herd: cannot analyze with --png: it takes --svg\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "herd: cannot analyze root: --png is unknown; did you mean --svg?; it is used as: herd analyze root [--svg]\n",
+    )

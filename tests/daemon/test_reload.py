@@ -96,4 +96,7 @@ def test_an_unknown_option_is_refused() -> None:
     with herdd(program("web", SLEEP)) as daemon:
         done = daemon.herd("reload", "root", "--dry")
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr == "herd: cannot reload with --dry: it takes --dry-run and --no-restart\n"
+        assert done.stderr == (
+            "herd: cannot reload root: --dry is unknown; did you mean --dry-run?; it is used as: "
+            "herd reload root [--dry-run] [--no-restart]\n"
+        )

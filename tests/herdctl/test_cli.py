@@ -66,7 +66,7 @@ def test_exit_status(daemon: Daemon, words: str, status: int) -> None:
         ("zzz web", "herd: cannot find an action zzz of web; see: herd doc web list-actions\n"),
         ("web status", "herd: cannot find an action web; did you mean: herd status web?\n"),
         ("web", "herd: cannot find an action web of root; web is a service: name the action first, then the service\n"),
-        ("start web now", "herd: cannot start web: it takes no 'now'; see: herd doc web start\n"),
+        ("start web now", "herd: cannot start web: 'now' is one too many; it is used as: herd start web\n"),
         ("doc web strat", "herd: cannot find an action strat of web; did you mean start?\n"),
     ],
 )

@@ -15,7 +15,7 @@ from herd_services.jami.accounts import Account, all_accounts, find
 from herd_services.jami.bans import WORDS
 from herd_services.jami.calls import Jami
 from herd_services.jami.decision import Step, carry_out
-from herd_services.jami.fingerprint import is_fingerprint
+from herd_services.jami.fingerprint import fingerprint
 from herd_services.jami.following import follow_all
 from herd_services.jami.judgement import Standing
 from herd_services.jami.people import contact as contact_of
@@ -24,14 +24,7 @@ from herd_services.moderation.banfile import MAX_FILE, Judge, Wish, wishes
 from herd_services.moderation.files import imported
 from herd_services.terms import Terms, terms
 
-
-def _fingerprint(text: str) -> str:
-    if not is_fingerprint(text):
-        raise ValueError("a fingerprint is 40 hexadecimal digits")
-    return text.lower()
-
-
-_JUDGE = Judge(_fingerprint, _fingerprint)
+_JUDGE = Judge(fingerprint, fingerprint)
 
 
 async def ban_contact(host: Host, call: Invocation) -> Reply:

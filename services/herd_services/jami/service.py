@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape, quoteattr
 from attrs import frozen
 
 from herd.core.host import Host
+from herd.core.person import Identity, Moderation
 from herd.core.preparation import Clear, MakeDirectory, Preparation, WriteFile
 from herd.core.readiness import OutputLine
 from herd.core.service import Health, Program, Section, Service, Surroundings
@@ -20,6 +21,7 @@ from herd_services.jami import calls, origins
 from herd_services.jami.account_actions import account_actions
 from herd_services.jami.actions import ACTIONS
 from herd_services.jami.configuration import AccountConfiguration, JamiConfiguration
+from herd_services.jami.fingerprint import fingerprint
 from herd_services.jami.making import clear_unfinished, discard_unfinished, time_limit
 from herd_services.jami.provision import Provisioner
 from herd_services.jami.registration import watch_registration
@@ -170,6 +172,7 @@ def _jamid(read: JamiConfiguration, surroundings: Surroundings, user: str | None
         start_timeout=60 + time_limit(len(accounts or ())),
         auto_start=read.auto_start,
         actions=(*ACTIONS, *account_actions(accounts, run / "archives")),
+        moderation=Moderation("jami", "contact", "ban-contact", "unban-contact"),
     )
 
 
@@ -193,4 +196,4 @@ def _environment(read: JamiConfiguration, home: Path, socket: Path) -> dict[str,
     return environment
 
 
-SECTION = Section("jami", JamiConfiguration, build)
+SECTION = Section("jami", JamiConfiguration, build, identity=Identity("jami", fingerprint))

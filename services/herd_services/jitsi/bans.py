@@ -57,6 +57,13 @@ end, 1000);
 """
 
 
+def address(text: str) -> str:
+    """The one form of somebody's. Raises ValueError, a clause."""
+    if not _ADDRESS.fullmatch(text.lower()):
+        raise ValueError("an address is like ann@meet.example.org")
+    return text.lower()
+
+
 @frozen
 class Bans:
     """Those of one Prosody: the module's file, and the one that it reads."""
@@ -81,16 +88,20 @@ class Bans:
         return Reply({"address": decision.subject, "room": decision.place}, text)
 
     async def unban(self, host: Host, call: Invocation) -> Reply:
-        """ADDRESS [ROOM]: may enter again."""
-        decision = self._change(host, call, holds=False)
-        if not any(each.change.what == decision.what for each in await self._holding(host)):
-            where = _place(decision.place)
-            raise HerdError(
-                f"cannot unban {decision.subject}: it is not banned from {where}; see: herd list-bans prosody"
-            )
-        await self._decide(host, [decision])
-        text = f"{decision.subject} is no longer banned from {_place(decision.place)}.\n"
-        return Reply({"address": decision.subject, "room": decision.place}, text)
+        """ADDRESS [ROOM]: may enter again; without a room, wherever it is banned from."""
+        wanted = self._change(host, call, holds=False)
+        is_everything = call.arguments.optional(1) is None
+        decisions = [
+            evolve(wanted, place=each.change.place)
+            for each in await self._holding(host)
+            if each.change.subject == wanted.subject and (is_everything or each.change.place == wanted.place)
+        ]
+        if not decisions:
+            where = "anywhere" if is_everything else f"from {_place(wanted.place)}"
+            raise HerdError(f"cannot unban {wanted.subject}: it is not banned {where}; see: herd list-bans prosody")
+        await self._decide(host, decisions)
+        text = "".join(f"{each.subject} is no longer banned from {_place(each.place)}.\n" for each in decisions)
+        return Reply({"address": wanted.subject, "rooms": [each.place for each in decisions]}, text)
 
     async def list_bans(self, host: Host, call: Invocation) -> Reply:
         """Every ban that counts, with who decided it, and why."""
@@ -138,22 +149,20 @@ class Bans:
         given, room = call.arguments[0], call.arguments.optional(1)
         attempt = "ban" if holds else "unban"
         try:
-            address = self._address(given)
+            whom = self._address(given)
             place = EVERYWHERE if room is None else self._room(room)
         except ValueError as error:
             raise WrongUsage(
                 f"cannot {attempt} {given[:80]}: {error}; see: herd list-occupants prosody ROOM"
             ) from error
-        return terms(host, call).change(place, address, Kind.BAN, holds=holds)
+        return terms(host, call).change(place, whom, Kind.BAN, holds=holds)
 
     def _address(self, text: str) -> str:
         """The one form of somebody's. Raises ValueError, a clause."""
-        address = text.lower()
-        if not _ADDRESS.fullmatch(address):
-            raise ValueError("an address is like ann@meet.example.org")
-        if address.partition("@")[2] == self.deployment.auth_domain:
+        found = address(text)
+        if found.partition("@")[2] == self.deployment.auth_domain:
             raise ValueError("it is an account of a service, to be ended with: herd delete-user prosody")
-        return address
+        return found
 
     def _room(self, name: str) -> str:
         """The one form of a room's. Raises ValueError, a clause."""

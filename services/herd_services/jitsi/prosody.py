@@ -14,6 +14,7 @@ from attrs import frozen
 
 from herd.core.errors import HerdError
 from herd.core.host import Host
+from herd.core.person import Moderation
 from herd.core.preparation import MakeDirectory
 from herd.core.service import Health, Program, Service, Surroundings
 from herd_services.certifying import Certificates
@@ -222,6 +223,7 @@ def prosody(
             *prosody_actions(deployment.accounts, Accounts(it.server, places.data), rotation),
             check_action(_checks(it), OF_PROSODY),
         ),
+        moderation=Moderation("xmpp", "address", "ban-jid", "unban-jid"),
         symptoms=OF_PROSODY,
     )
     return service, it

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from herd.core.errors import ConfigurationError
+from herd.core.person import Identity
 from herd.core.service import Section, Service, Surroundings
+from herd_services.jitsi.bans import address
 from herd_services.jitsi.bridge_export import export_action
 from herd_services.jitsi.checks import Fits
 from herd_services.jitsi.configuration import (
@@ -166,4 +168,4 @@ def _too_much(read: Tables, surroundings: Surroundings) -> Iterator[str]:
             )
 
 
-SECTION = Section("jitsi", Tables, build, shape="several")
+SECTION = Section("jitsi", Tables, build, shape="several", identity=Identity("xmpp", address))

@@ -16,6 +16,13 @@ _CERTIFICATE = "certificate:"
 _OWN = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
+def identity(text: str) -> str:
+    """The one form of a certificate, or a registered name. Raises ValueError, a clause."""
+    if not text.strip() or is_address(text):
+        raise ValueError("a person is a certificate, 40 hexadecimal digits, or a registered name")
+    return text.lower() if is_certificate(text) else text
+
+
 def people(session: Session) -> list[User]:
     """Who is connected, but for us, by name."""
     return sorted((each for each in session.users.values() if each.session != session.own), key=lambda each: each.name)

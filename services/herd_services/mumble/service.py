@@ -10,6 +10,7 @@ from attrs import frozen
 
 from herd.core.errors import ConfigurationError, HerdError
 from herd.core.host import Host
+from herd.core.person import Identity, Moderation
 from herd.core.preparation import MakeDirectory
 from herd.core.service import Health, Program, Section, Service, Surroundings
 from herd_services.certifying import Certificates
@@ -18,6 +19,7 @@ from herd_services.mumble.bans import Bans, ban_actions
 from herd_services.mumble.configuration import MumbleConfiguration, Tables
 from herd_services.mumble.encryption import Encryption
 from herd_services.mumble.listening import Place, StillListening, UntilListening
+from herd_services.mumble.people import identity
 from herd_services.mumble.program import Server
 from herd_services.mumble.superuser import SuperUser, superuser_actions
 from herd_services.mumble.users import Users, user_actions
@@ -208,7 +210,8 @@ def _service(it: Definition, surroundings: Surroundings) -> Service:
         log=read.log_file,
         auto_start=read.auto_start,
         actions=(*user_actions(Users(it.place)), *ban_actions(bans), *superuser_actions(SuperUser(it.server))),
+        moderation=Moderation("mumble", "who", "ban", "unban"),
     )
 
 
-SECTION = Section("mumble", Tables, build, shape="several")
+SECTION = Section("mumble", Tables, build, shape="several", identity=Identity("mumble", identity))

@@ -11,21 +11,22 @@ from herd.core.service import Service
 
 @frozen
 class Plan:
-    """Canonical names, each in one of the four; and whether logs are to be kept in another manner."""
+    """Canonical names, each in one of the four; whether logs are kept otherwise, and whether people are others."""
 
     added: tuple[str, ...]
     changed: tuple[str, ...]
     removed: tuple[str, ...]
     unchanged: tuple[str, ...]
     log: bool = False
+    people: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is to be done."""
-        return not (self.added or self.changed or self.removed or self.log)
+        return not (self.added or self.changed or self.removed or self.log or self.people)
 
 
-def plan(old: Mapping[str, Service], new: Iterable[Service], *, log: bool = False) -> Plan:
+def plan(old: Mapping[str, Service], new: Iterable[Service], *, log: bool = False, people: bool = False) -> Plan:
     """Compare the definitions in force with those read."""
     read = {service.name: service for service in new}
     return Plan(
@@ -34,4 +35,5 @@ def plan(old: Mapping[str, Service], new: Iterable[Service], *, log: bool = Fals
         removed=tuple(name for name in old if name not in read),
         unchanged=tuple(name for name in read if name in old and read[name] == old[name]),
         log=log,
+        people=people,
     )

@@ -17,6 +17,7 @@ from attrs import field, frozen
 from herd.core.action import Action
 from herd.core.endpoint import Endpoint
 from herd.core.host import Host
+from herd.core.person import Identity, Moderation
 from herd.core.preparation import Preparation
 from herd.core.readiness import Probe, Readiness
 from herd.core.respawn import Respawn
@@ -107,6 +108,8 @@ class Service:
     log_time_stamps: bool | None = None
     auto_start: bool = True
     actions: tuple[Action, ...] = ()
+    # How people are banned from it.
+    moderation: Moderation | None = None
     # What its program says of well-known troubles, for `herd why`.
     symptoms: tuple[Symptom, ...] = ()
 
@@ -158,3 +161,5 @@ class Section:
     configuration: type[Any]
     build: Callable[[Any, Surroundings], tuple[Service, ...]]
     shape: Literal["one", "named", "several"] = "one"
+    # What its servers know people by.
+    identity: Identity | None = None

@@ -24,13 +24,14 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from herd.core import graph
 from herd.core.errors import ConfigurationError
+from herd.core.person import Identity, Person, people
 from herd.core.service import Program, Section, Service, Surroundings
 from herd.core.suggest import did_you_mean
 from herd.daemon import logplaces
 from herd.daemon.logpolicy import Age, Bytes, LogPolicy, read_age, read_bytes
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
-_LOG = "log"
+_LOG, _PERSON = "log", "person"
 _KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
 
 
@@ -40,6 +41,7 @@ class Configuration:
 
     services: tuple[Service, ...]
     log: LogPolicy = attrs.Factory(LogPolicy)
+    people: tuple[Person, ...] = ()
 
 
 class Installed(Mapping[str, Section]):
@@ -87,10 +89,10 @@ def read(tables: dict[str, Any], surroundings: Surroundings, known: Mapping[str,
     # Each once, though several of its tables may be there.
     sections: list[Section] = []
     for name in tables:
-        if name == _LOG:
+        if name in (_LOG, _PERSON):
             continue
         if name not in known:
-            names = sorted([*known, _LOG])
+            names = sorted([*known, _LOG, _PERSON])
             remedy = did_you_mean(name, names) or f"the tables are: {', '.join(f'[{each}]' for each in names)}"
             problems.append(f"cannot read [{name}]: there is no such table; {remedy}")
         elif known[name] not in sections:
@@ -99,12 +101,22 @@ def read(tables: dict[str, Any], surroundings: Surroundings, known: Mapping[str,
         found, wrong = _section(section, tables, surroundings)
         services += found
         problems += wrong
+    persons: tuple[Person, ...] = ()
+    if _PERSON in tables:
+        persons, wrong = people(tables[_PERSON], _identities(known))
+        problems += wrong
     problems += _unfit_names(services)
     problems += graph.problems(services)
     problems += logplaces.problems(services, surroundings.log_dir)
     if problems:
         raise ConfigurationError(problems)
-    return Configuration(tuple(services), log)
+    return Configuration(tuple(services), log, persons)
+
+
+def _identities(known: Mapping[str, Section]) -> list[Identity]:
+    """Of every server there could be: whoever is no longer configured need not be struck from the people."""
+    found = {each.identity.kind: each.identity for each in known.values() if each.identity is not None}
+    return list(found.values())
 
 
 def _log(tables: dict[str, Any]) -> tuple[LogPolicy, list[str]]:

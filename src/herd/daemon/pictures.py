@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import trio
 
 from herd.core import timeline
@@ -11,13 +9,13 @@ from herd.core.action import Reply
 from herd.core.analysis import analysis
 from herd.core.chart import svg
 from herd.core.drawing import Node, dot, tree
-from herd.core.errors import WrongUsage
 from herd.core.status import sign
 from herd.core.timeline import Span
 from herd.daemon.supervisor import Supervisor
+from herd.daemon.verb import Asked
 
 
-async def graph(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+async def graph(supervisor: Supervisor, asked: Asked) -> Reply:
     """Graphviz's language, as Shepherd prints it; a drawing for whoever sits at a terminal."""
     nodes = [_node(supervisor, each) for each in supervisor.controllers]
     result = {"services": [{"name": node.name, "requirement": list(node.requirement)} for node in nodes]}
@@ -31,12 +29,10 @@ def _node(supervisor: Supervisor, name: str) -> Node:
     return Node(name, sign(snapshot), requirement, one_shot=service.one_shot, transient=service.transient)
 
 
-async def analyze(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+async def analyze(supervisor: Supervisor, asked: Asked) -> Reply:
     """How long each service's first start since herdd began took, and what the last one waited for."""
-    if any(argument != "--svg" for argument in arguments):
-        raise WrongUsage(f"cannot analyze with {arguments[0]}: it takes --svg")
     spans = _spans(supervisor)
-    return Reply(timeline.facts(spans), svg(spans) if arguments else analysis(spans))
+    return Reply(timeline.facts(spans), svg(spans) if asked.arguments.options else analysis(spans))
 
 
 def _spans(supervisor: Supervisor) -> list[Span]:

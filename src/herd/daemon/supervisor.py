@@ -56,6 +56,7 @@ class Supervisor:
         self.graph = Graph.of(())
         self._compressor = Compressor()
         self.log_policy = configuration.log
+        self.people = configuration.people
         # Whatever is said of the others, herdd's own log tells when something was.
         own = ServiceLog("root", log_dir, time_stamps=True, policy=self.log_policy, compressor=self._compressor)
         self.bulletin = Bulletin(own, show)

@@ -1,40 +1,27 @@
-"""The actions that every service has, and those of root, which stands for herdd itself.
+"""The actions that every service has, and who runs whatever is asked for.
 
-Source: GNU Shepherd 0.10, chapter "Invoking herd". Texts are for people, results for programs; a service's own actions
-come from its definition and are run by `perform`.
+Source: GNU Shepherd 0.10, chapter "Invoking herd". Texts are for people, results for programs.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
-from attrs import asdict, frozen
-
-from herd.core.action import Access, Action, Invocation, Reply
+from herd.core.action import Access, Reply
 from herd.core.arguments import read
 from herd.core.details import details
-from herd.core.errors import HerdError, NoSuchAction, WrongUsage
+from herd.core.errors import NoSuchAction, WrongUsage
 from herd.core.events import Status
-from herd.core.plan import Plan
-from herd.core.status import facts, overview
+from herd.core.status import facts
 from herd.core.suggest import did_you_mean
 from herd.daemon import access, orders
 from herd.daemon.access import Peer
-from herd.daemon.caller import PeerCaller
+from herd.daemon.actions import perform_action
 from herd.daemon.controller import Controller
-from herd.daemon.reload import planned, reload
+from herd.daemon.root import ROOT
 from herd.daemon.supervisor import Supervisor
-
-
-@frozen
-class Verb:
-    """An action of the daemon's own. A negative `most` lets any number of arguments pass."""
-
-    documentation: str
-    handler: Callable[[Supervisor, str, Sequence[str]], Awaitable[Reply]]
-    most: int = 0
-    access: Access = Access.READ
+from herd.daemon.verb import Asked, Verb, document
 
 
 async def perform(supervisor: Supervisor, peer: Peer, action: str, name: str, arguments: Sequence[str]) -> Reply:
@@ -45,7 +32,7 @@ async def perform(supervisor: Supervisor, peer: Peer, action: str, name: str, ar
         raise NoSuchAction(f"cannot find an action {action}; did you mean: herd {name} {action}?")
     controller = supervisor.find(name)
     if found := controller.service.action(action):
-        return await _perform_action(controller, found, peer, arguments)
+        return await perform_action(controller, found, peer, arguments)
     return await _perform_verb(VERBS, supervisor, peer, action, controller.service.name, arguments)
 
 
@@ -57,9 +44,12 @@ async def _perform_verb(
         raise NoSuchAction(_no_such_action(supervisor, action, name, [*verbs, *(each.name for each in own)]))
     verb = verbs[action]
     access.check(peer, verb.access, f"{action} {name}")
-    if 0 <= verb.most < len(arguments):
-        raise WrongUsage(f"cannot {action} {name}: it takes no {arguments[verb.most]!r}; see: herd doc {name} {action}")
-    return await verb.handler(supervisor, name, arguments)
+    try:
+        asked = Asked(name, read(verb.usage, arguments), peer)
+    except ValueError as error:
+        usage = f"herd {action} {name} {verb.usage}".rstrip()
+        raise WrongUsage(f"cannot {action} {name}: {error}; it is used as: {usage}") from error
+    return await verb.handler(supervisor, asked)
 
 
 def _no_such_action(supervisor: Supervisor, action: str, name: str, known: list[str]) -> str:
@@ -69,35 +59,21 @@ def _no_such_action(supervisor: Supervisor, action: str, name: str, known: list[
     return text + (did_you_mean(action, known) or f"see: herd doc {name} list-actions")
 
 
-async def _perform_action(controller: Controller, action: Action, peer: Peer, words: Sequence[str]) -> Reply:
-    name = controller.service.name
-    access.check(peer, action.access, f"{action.name} {name}")
-    try:
-        arguments = read(action.usage, words)
-    except ValueError as error:
-        usage = f"herd {action.name} {name} {action.usage}".rstrip()
-        raise WrongUsage(f"cannot {action.name}: {error}; it is used as: {usage}") from error
-    if controller.state.status is not Status.RUNNING:
-        state = controller.state.status.value
-        raise HerdError(f"cannot {action.name}: service {name} is {state}; see: herd status {name}")
-    return await action.handler(controller.host, Invocation(arguments, await PeerCaller.of(peer)))
-
-
 # The actions of every service.
 
 
-async def _why(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+async def _why(supervisor: Supervisor, asked: Asked) -> Reply:
     # What only some callers need is read in when the first of them comes: herdd starts sooner and smaller.
     from herd.daemon.why import why
 
-    return await why(supervisor, name, arguments)
+    return await why(supervisor, asked)
 
 
-async def _start(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    controller = supervisor.controllers[name]
+async def _start(supervisor: Supervisor, asked: Asked) -> Reply:
+    controller = supervisor.controllers[asked.name]
     if controller.state.status is Status.RUNNING:
-        return Reply({"started": []}, f"Service {name} is already running.\n")
-    return _started(await orders.start(supervisor, name))
+        return Reply({"started": []}, f"Service {asked.name} is already running.\n")
+    return _started(await orders.start(supervisor, asked.name))
 
 
 def _started(controllers: Sequence[Controller]) -> Reply:
@@ -106,23 +82,23 @@ def _started(controllers: Sequence[Controller]) -> Reply:
     return Reply({"started": names, "warnings": list(warnings)}, _said(names, "started"), warnings)
 
 
-async def _stop(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    stopped = await orders.stop(supervisor, [name])
+async def _stop(supervisor: Supervisor, asked: Asked) -> Reply:
+    stopped = await orders.stop(supervisor, [asked.name])
     return Reply({"stopped": stopped}, _said(stopped, "stopped"))
 
 
-async def _restart(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    return _started(await orders.restart(supervisor, name))
+async def _restart(supervisor: Supervisor, asked: Asked) -> Reply:
+    return _started(await orders.restart(supervisor, asked.name))
 
 
 def _said(names: Sequence[str], participle: str) -> str:
     return "".join(f"Service {name} has been {participle}.\n" for name in names)
 
 
-async def _status(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    snapshot = await supervisor.measured(name)
+async def _status(supervisor: Supervisor, asked: Asked) -> Reply:
+    snapshot = await supervisor.measured(asked.name)
     text = details(snapshot, time.time())
-    if lines := await supervisor.controllers[name].log.tail(5):
+    if lines := await supervisor.controllers[asked.name].log.tail(5):
         text += "  Recent messages:\n" + "".join(f"    {line}\n" for line in lines)
     # 3, as LSB init scripts and systemctl have it for a service that does not run.
     return Reply(
@@ -130,39 +106,19 @@ async def _status(supervisor: Supervisor, name: str, arguments: Sequence[str]) -
     )
 
 
-async def _enable(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    await supervisor.enabling.change(name, enabled=True)
-    return Reply({"enabled": True}, f"Enabled service {name}.\n")
+async def _enable(supervisor: Supervisor, asked: Asked) -> Reply:
+    await supervisor.enabling.change(asked.name, enabled=True)
+    return Reply({"enabled": True}, f"Enabled service {asked.name}.\n")
 
 
-async def _disable(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    await supervisor.enabling.change(name, enabled=False)
-    return Reply({"enabled": False}, f"Disabled service {name}.\n")
+async def _disable(supervisor: Supervisor, asked: Asked) -> Reply:
+    await supervisor.enabling.change(asked.name, enabled=False)
+    return Reply({"enabled": False}, f"Disabled service {asked.name}.\n")
 
 
-async def _doc(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    service = supervisor.graph.services[name]
-    return _document(service.documentation, service.actions, VERBS, name, arguments)
-
-
-def _document(
-    documentation: str, actions: Sequence[Action], verbs: dict[str, Verb], name: str, arguments: Sequence[str]
-) -> Reply:
-    # `doc SERVICE action NAME` is how Shepherd says it.
-    words = arguments[1:] if arguments[:1] == ["action"] else arguments
-    if not words:
-        return Reply({"documentation": documentation}, f"{documentation}\n")
-    if words[0] == "list-actions":
-        names = [action.name for action in actions] or list(verbs)
-        return Reply({"actions": names}, "(" + "\n ".join(names) + ")\n")
-    known = {action.name: (action.usage, action.documentation) for action in actions}
-    known |= {word: ("", verb.documentation) for word, verb in verbs.items() if word not in known}
-    if words[0] not in known:
-        remedy = did_you_mean(words[0], known) or f"see: herd doc {name} list-actions"
-        raise NoSuchAction(f"cannot find an action {words[0]} of {name}; {remedy}")
-    usage, text = known[words[0]]
-    result = {"action": words[0], "usage": usage, "documentation": text}
-    return Reply(result, f"{words[0]}{f' {usage}' if usage else ''}: {text}\n")
+async def _doc(supervisor: Supervisor, asked: Asked) -> Reply:
+    service = supervisor.graph.services[asked.name]
+    return document(service.documentation, service.actions, VERBS, asked.name, asked.arguments.words)
 
 
 VERBS = {
@@ -175,94 +131,9 @@ VERBS = {
     "disable": Verb(
         "Let the service neither start nor respawn; a running one runs on.", _disable, access=Access.CHANGE
     ),
-    "doc": Verb("Describe the service, with list-actions its actions, with an action's name that action.", _doc, 2),
-}
-
-
-# The actions of root.
-
-
-async def _root_status(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    snapshots = [supervisor.snapshot(each) for each in supervisor.controllers]
-    return Reply({"services": [facts(snapshot) for snapshot in snapshots]}, overview(snapshots))
-
-
-async def _root_stop(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    supervisor.end_asked.set()
-    return Reply({"stopping": True}, "herdd stops every service and ends.\n")
-
-
-async def _root_doc(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    return _document("herdd itself, the supervisor of all services.", (), ROOT, "root", arguments)
-
-
-async def _root_start(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    return Reply({"started": []}, "Service root is already running.\n")
-
-
-async def _why_all(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    from herd.daemon.why import why_all
-
-    return await why_all(supervisor, name, arguments)
-
-
-async def _graph(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    from herd.daemon.pictures import graph
-
-    return await graph(supervisor, name, arguments)
-
-
-async def _analyze(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    from herd.daemon.pictures import analyze
-
-    return await analyze(supervisor, name, arguments)
-
-
-async def _reload(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    for argument in arguments:
-        if argument not in ("--dry-run", "--no-restart"):
-            raise WrongUsage(f"cannot reload with {argument}: it takes --dry-run and --no-restart")
-    if "--dry-run" in arguments:
-        plan = await planned(supervisor)
-        return Reply({"plan": asdict(plan), "done": False}, _told(plan, "would be "))
-    plan, failures = await reload(supervisor, restart="--no-restart" not in arguments)
-    return Reply({"plan": asdict(plan), "done": True}, _told(plan, ""), tuple(failures), exit_status=bool(failures))
-
-
-def _told(plan: Plan, mood: str) -> str:
-    if plan.is_empty:
-        return "Nothing has changed.\n"
-    parts = [("added", plan.added), ("changed", plan.changed), ("removed", plan.removed)]
-    lines = [f"Service {name} {mood}{word}.\n" for word, names in parts for name in names]
-    if plan.log:
-        lines.append(f"Logs {mood or 'are '}kept in another way.\n")
-    return "".join(lines)
-
-
-async def _upgrade(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
-    # With a mistake in it the next herdd would end at once, and nobody would look after the services.
-    await planned(supervisor)
-    supervisor.is_upgrade = True
-    supervisor.end_asked.set()
-    return Reply({"upgrading": True}, "herdd is executed anew; every service runs on.\n")
-
-
-ROOT = {
-    "status": Verb("List all services by how they are.", _root_status),
-    "why": Verb("Say it of every service that is not as it should be.", _why_all),
-    "start": Verb("herdd runs already.", _root_start),
-    "reload": Verb(
-        "Read the configuration again and carry out what is new in it, restarting what changed; "
-        "with --dry-run only say so, with --no-restart let what changed wait for its next start.",
-        _reload,
-        2,
-        Access.CHANGE,
+    "doc": Verb(
+        "Describe the service, with list-actions its actions, with an action's name that action.",
+        _doc,
+        "[WORD] [ACTION]",
     ),
-    "graph": Verb("Print who requires whom, for Graphviz; on a terminal as a drawing.", _graph),
-    "analyze": Verb(
-        "Say how long the services took to start, and what the last one waited for; --svg draws it.", _analyze, 1
-    ),
-    "upgrade": Verb("Execute herdd anew, in a new version perhaps; every service runs on.", _upgrade, 0, Access.CHANGE),
-    "stop": Verb("Stop every service and end herdd.", _root_stop, access=Access.CHANGE),
-    "doc": Verb("Describe root, with list-actions its actions, with an action's name that action.", _root_doc, 2),
 }

@@ -6,7 +6,7 @@ A service may have moved on while it was looked at. What is said is then true of
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from herd.core.action import Reply
 from herd.core.diagnosis import Diagnosis
@@ -15,18 +15,19 @@ from herd.core.status import Snapshot
 from herd.core.why import all_causes, causes, result, text
 from herd.daemon.diagnosis import diagnosed
 from herd.daemon.supervisor import Supervisor
+from herd.daemon.verb import Asked
 
 
-async def why(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+async def why(supervisor: Supervisor, asked: Asked) -> Reply:
     """What led to how the service is."""
     snapshots, now = _moment(supervisor), time.time()
     # Who is in the chain does not depend on what is found.
-    chain = causes(name, snapshots, {}, now)
-    found = causes(name, snapshots, await _look(supervisor, snapshots, {cause.service for cause in chain}), now)
+    chain = causes(asked.name, snapshots, {}, now)
+    found = causes(asked.name, snapshots, await _look(supervisor, snapshots, {cause.service for cause in chain}), now)
     return Reply(result(found), text(found))
 
 
-async def why_all(supervisor: Supervisor, name: str, arguments: Sequence[str]) -> Reply:
+async def why_all(supervisor: Supervisor, asked: Asked) -> Reply:
     """The same for every service that is not as it should be."""
     snapshots, now = _moment(supervisor), time.time()
     chains = all_causes(snapshots, {}, now)

@@ -1,0 +1,53 @@
+"""What an action of the daemon's own is: a verb of every service, or of root."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from attrs import frozen
+
+from herd.core.action import Access, Action, Reply
+from herd.core.arguments import Arguments
+from herd.core.errors import NoSuchAction
+from herd.core.suggest import did_you_mean
+from herd.daemon.access import Peer
+from herd.daemon.supervisor import Supervisor
+
+
+@frozen
+class Asked:
+    """Of which service, with what, and by whom."""
+
+    name: str
+    arguments: Arguments
+    peer: Peer
+
+
+@frozen
+class Verb:
+    """An action of the daemon's own; `usage` as core/arguments.py reads it."""
+
+    documentation: str
+    handler: Callable[[Supervisor, Asked], Awaitable[Reply]]
+    usage: str = ""
+    access: Access = Access.READ
+
+
+def document(
+    documentation: str, actions: Sequence[Action], verbs: dict[str, Verb], name: str, words: Sequence[str]
+) -> Reply:
+    # `doc SERVICE action NAME` is how Shepherd says it.
+    words = words[1:] if words[:1] == ("action",) else words
+    if not words:
+        return Reply({"documentation": documentation}, f"{documentation}\n")
+    if words[0] == "list-actions":
+        names = [action.name for action in actions] or list(verbs)
+        return Reply({"actions": names}, "(" + "\n ".join(names) + ")\n")
+    known = {action.name: (action.usage, action.documentation) for action in actions}
+    known |= {word: (verb.usage, verb.documentation) for word, verb in verbs.items() if word not in known}
+    if words[0] not in known:
+        remedy = did_you_mean(words[0], known) or f"see: herd doc {name} list-actions"
+        raise NoSuchAction(f"cannot find an action {words[0]} of {name}; {remedy}")
+    usage, text = known[words[0]]
+    result = {"action": words[0], "usage": usage, "documentation": text}
+    return Reply(result, f"{words[0]}{f' {usage}' if usage else ''}: {text}\n")
