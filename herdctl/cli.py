@@ -67,7 +67,7 @@ def _discard_output() -> None:
 def run(request: Request) -> int:
     """Ask, print, and return the exit status. Raises HerdError."""
     path = request.socket or client.default_socket()
-    stream = {"log": _log, "watch": _watch}.get(request.action)
+    stream = {"log": _log, "watch": _watch, "audit": _audit}.get(request.action)
     return (stream or _perform)(request, path)
 
 
@@ -116,9 +116,25 @@ def _log(request: Request, path: str) -> int:
     return 0
 
 
+def _audit(request: Request, path: str) -> int:
+    if request.service != "root" or request.arguments or request.every:
+        raise WrongUsage("cannot audit: it is used as: herd audit [-f] [-n LINES] [--since WHEN]; see: herd --help")
+    from herdctl.auditing import entry, told
+
+    terminal = Terminal(plain=request.json)
+    for answer in client.calls(path, "Log", {"audit": True, **_span(request)}):
+        for each in answer.get("entries") or ():
+            if request.json:
+                _print_json(entry(each["line"]))
+            else:
+                terminal.text(f"{told(each['line'])}\n")
+        sys.stdout.flush()
+    return 0
+
+
 def _log_parameters(request: Request) -> dict[str, Any]:
     services = [request.service, *request.arguments]
-    parameters: dict[str, Any] = {"follow": request.follow, "lines": request.lines}
+    parameters = _span(request)
     if request.every:
         if request.named:
             raise WrongUsage("cannot log: --all is every service already; name some, or leave them out")
@@ -128,6 +144,12 @@ def _log_parameters(request: Request) -> dict[str, Any]:
         parameters["services"] = services
     else:
         parameters["service"] = request.service
+    return parameters
+
+
+def _span(request: Request) -> dict[str, Any]:
+    """Which lines are asked for."""
+    parameters: dict[str, Any] = {"follow": request.follow, "lines": request.lines}
     if request.since is not None:
         from datetime import datetime
 

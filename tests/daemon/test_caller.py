@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from herd.core.errors import HerdError
-from herd.daemon.access import Peer
+from herd.core.role import Access
+from herd.daemon.access import Client, Peer
 from herd.daemon.caller import PeerCaller
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can take the rights of others")
@@ -117,5 +118,5 @@ async def test_where_the_caller_may_not_write_nothing_is_written(
 
 
 async def test_a_user_without_a_name_is_called_by_its_number() -> None:
-    assert (await PeerCaller.of(Peer(1, 0, 0))).name == "root"
-    assert (await PeerCaller.of(Peer(1, 4294967, 0))).name == "uid 4294967"
+    assert (await PeerCaller.of(Client(Peer(1, 0, 0), Access))).name == "root"
+    assert (await PeerCaller.of(Client(Peer(1, 4294967, 0), Access))).name == "uid 4294967"

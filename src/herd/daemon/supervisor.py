@@ -13,11 +13,14 @@ from herd.core import events
 from herd.core.errors import NoSuchService, StartFailed
 from herd.core.graph import Graph
 from herd.core.ledger import Ledger
+from herd.core.role import Access
 from herd.core.service import Service
 from herd.core.state import State
 from herd.core.status import Snapshot
 from herd.core.suggest import did_you_mean
 from herd.daemon import snapshots
+from herd.daemon.accesslist import warnings
+from herd.daemon.audit import AUDIT, Audit
 from herd.daemon.bulletin import Bulletin, announcement
 from herd.daemon.compressor import Compressor
 from herd.daemon.config import Configuration
@@ -30,6 +33,7 @@ from herd.daemon.limits import OPEN_FILES
 from herd.daemon.log import ServiceLog
 from herd.daemon.logpolicy import LogPolicy
 from herd.daemon.process import Process, reap_orphans
+from herd.daemon.readers import Readers
 from herd.daemon.remembered import DisabledNames, mark_ready
 from herd.daemon.secrets import Secrets
 
@@ -57,9 +61,14 @@ class Supervisor:
         self._compressor = Compressor()
         self.log_policy = configuration.log
         self.people = configuration.people
+        self.access = configuration.access
         # Whatever is said of the others, herdd's own log tells when something was.
         own = ServiceLog("root", log_dir, time_stamps=True, policy=self.log_policy, compressor=self._compressor)
         self.bulletin = Bulletin(own, show)
+        self.audit = Audit(
+            ServiceLog(AUDIT, log_dir, time_stamps=True, policy=self.log_policy, compressor=self._compressor)
+        )
+        self.readers = Readers()
         self.controllers: dict[str, Controller] = {}
         # herdd is to end; for an upgrade, without its services.
         self.end_asked = trio.Event()
@@ -77,6 +86,7 @@ class Supervisor:
         self._scopes: dict[str, trio.CancelScope] = {}
         self._nursery: trio.Nursery | None = None
         self.register(configuration.services)
+        self.give_roles(configuration.access)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the controllers until cancelled."""
@@ -131,8 +141,14 @@ class Supervisor:
     def keep_logs(self, policy: LogPolicy) -> None:
         """Keep all logs by this policy from now on."""
         self.log_policy = policy
-        for log in (self.bulletin.log, *(controller.log for controller in self.controllers.values())):
+        for log in (self.bulletin.log, self.audit.log, *(controller.log for controller in self.controllers.values())):
             log.follow(policy)
+
+    def give_roles(self, access: Access) -> None:
+        """Let these have their roles from now on, those included who are connected."""
+        self.access = access
+        for warning in warnings(access):
+            self.say(warning)
 
     def _own(self, name: str) -> None:
         if self._nursery is not None:
