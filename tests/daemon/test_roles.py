@@ -215,7 +215,7 @@ def test_changes_and_refusals_are_told_to_admins(daemon: Daemon) -> None:
     told = daemon.herd("audit", "-n", "1")
     assert told.stdout.split(" ", 1)[1] == f"root ({os.getpid()}, admin) enable jami: done\n"
     assert json.loads(daemon.herd("--json", "audit", "-n", "1").stdout)["action"] == "enable"
-    assert daemon.herd("audit", "--since", "1h").stdout.count("ban-contact") == 1
+    assert daemon.herd("audit", "--since", "1h").stdout.count("ban-contact jami 0000") == 1
     assert daemon.herd("audit", user=MODERATOR).returncode == 6
 
 

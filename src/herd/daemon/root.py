@@ -22,8 +22,11 @@ async def _root_status(supervisor: Supervisor, asked: Asked) -> Reply:
 
 
 async def _root_stop(supervisor: Supervisor, asked: Asked) -> Reply:
-    supervisor.end_asked.set()
     return Reply({"stopping": True}, "herdd stops every service and ends.\n")
+
+
+def _end(supervisor: Supervisor) -> None:
+    supervisor.end_asked.set()
 
 
 async def _root_doc(supervisor: Supervisor, asked: Asked) -> Reply:
@@ -95,9 +98,12 @@ def _told(plan: Plan, mood: str) -> str:
 async def _upgrade(supervisor: Supervisor, asked: Asked) -> Reply:
     # With a mistake in it the next herdd would end at once, and nobody would look after the services.
     await planned(supervisor)
+    return Reply({"upgrading": True}, "herdd is executed anew; every service runs on.\n")
+
+
+def _execute_anew(supervisor: Supervisor) -> None:
     supervisor.is_upgrade = True
     supervisor.end_asked.set()
-    return Reply({"upgrading": True}, "herdd is executed anew; every service runs on.\n")
 
 
 ROOT = {
@@ -118,7 +124,12 @@ ROOT = {
         "[--svg]",
         role=Role.OBSERVER,
     ),
-    "upgrade": Verb("Execute herdd anew, in a new version perhaps; every service runs on.", _upgrade, role=Role.ADMIN),
+    "upgrade": Verb(
+        "Execute herdd anew, in a new version perhaps; every service runs on.",
+        _upgrade,
+        role=Role.ADMIN,
+        then=_execute_anew,
+    ),
     "ban": Verb(
         "Ban a person of the configuration, [person.NAME], from every server that runs here.",
         _ban,
@@ -132,7 +143,7 @@ ROOT = {
         role=Role.MODERATOR,
     ),
     "bans": Verb("List who is banned from which server, by whom, why and until when.", _bans, role=Role.MODERATOR),
-    "stop": Verb("Stop every service and end herdd.", _root_stop, role=Role.ADMIN),
+    "stop": Verb("Stop every service and end herdd.", _root_stop, role=Role.ADMIN, then=_end),
     "doc": Verb(
         "Describe root, with list-actions its actions, with an action's name that action.",
         _root_doc,

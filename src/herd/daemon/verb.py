@@ -38,6 +38,8 @@ class Verb:
     handler: Callable[[Supervisor, Asked], Awaitable[Reply]]
     usage: str = ""
     role: Role = field(kw_only=True)
+    # What ends herdd: done once all else is, the note of who did it included, so that the answer still goes out.
+    then: Callable[[Supervisor], None] | None = None
 
 
 def document(

@@ -46,8 +46,12 @@ async def _perform_verb(
     if action not in verbs:
         own = supervisor.graph.services[name].actions if name != "root" else ()
         raise NoSuchAction(_no_such_action(supervisor, action, name, [*verbs, *(each.name for each in own)]))
-    work = _done(verbs[action], supervisor, client, action, name, arguments)
-    return await supervisor.audit.observe(client, Deed(name, action, arguments), verbs[action].role, work)
+    verb = verbs[action]
+    work = _done(verb, supervisor, client, action, name, arguments)
+    reply = await supervisor.audit.observe(client, Deed(name, action, arguments), verb.role, work)
+    if verb.then is not None:
+        verb.then(supervisor)
+    return reply
 
 
 async def _done(
