@@ -23,14 +23,8 @@ def main() -> None:
     """The entry point. Exit status: design in herd(1)."""
     words = sys.argv[1:]
     _open_missing_outputs()
-    if words and not any(word.startswith("-") for word in words):
-        request = Request(words)
-    else:
-        from herdctl.options import parse
-
-        request = parse(words)
     try:
-        status = run(request)
+        status = run(_read(words))
         sys.stdout.flush()
     except HerdError as error:
         complain(error.message)
@@ -50,6 +44,18 @@ def main() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def _read(words: list[str]) -> Request:
+    if words[:1] == ["remote"]:
+        from herdctl.remote import remote
+
+        return remote(words[1:])
+    if words and not any(word.startswith("-") for word in words):
+        return Request(words)
+    from herdctl.options import parse
+
+    return parse(words)
 
 
 def _open_missing_outputs() -> None:
@@ -88,7 +94,7 @@ def _ask(request: Request, path: str, arguments: list[str]) -> int:
     parameters = {"action": request.action, "service": request.service, "arguments": arguments}
     answer: dict[str, Any] = {}
     try:
-        for answer in client.calls(path, "Perform", parameters):
+        for answer in client.calls(path, "Perform", parameters, request.represents):
             if progress := answer.get("progress"):
                 terminal.progress(progress)
     finally:
@@ -104,7 +110,7 @@ def _ask(request: Request, path: str, arguments: list[str]) -> int:
 
 def _log(request: Request, path: str) -> int:
     terminal = Terminal(plain=request.json)
-    for answer in client.calls(path, "Log", _log_parameters(request)):
+    for answer in client.calls(path, "Log", _log_parameters(request), request.represents):
         for line in answer.get("lines") or ():
             terminal.text(f"{line}\n")
         for entry in answer.get("entries") or ():
@@ -122,7 +128,7 @@ def _audit(request: Request, path: str) -> int:
     from herdctl.auditing import entry, told
 
     terminal = Terminal(plain=request.json)
-    for answer in client.calls(path, "Log", {"audit": True, **_span(request)}):
+    for answer in client.calls(path, "Log", {"audit": True, **_span(request)}, request.represents):
         for each in answer.get("entries") or ():
             if request.json:
                 _print_json(entry(each["line"]))
@@ -167,7 +173,7 @@ def _watch(request: Request, path: str) -> int:
     terminal = Terminal(plain=request.json)
     service = None if request.service == "root" else request.service
     told: dict[str, str] = {}
-    for answer in client.calls(path, "Watch", {"service": service}):
+    for answer in client.calls(path, "Watch", {"service": service}, request.represents):
         facts = answer["service"]
         if request.json:
             _print_json(facts)

@@ -74,7 +74,7 @@ class PeerCaller:
                 f"cannot open {name}: herdd is not root and has no rights of {self.name}'s; ask as its user"
             )
         place = self._place(name)
-        if self._is_remote and not place.startswith(f"/proc/{peer.pid}/fd/"):
+        if self._is_remote and name != _STANDARD_INPUT and not _OWN_DESCRIPTOR.fullmatch(name):
             # Files of this host, opened with rights that are not those of whoever is elsewhere.
             raise HerdError(f"cannot open {name}: from elsewhere only /dev/stdin can be read; send it there")
         return await trio.to_thread.run_sync(with_rights_of, peer.uid, peer.gid, lambda: work(place))

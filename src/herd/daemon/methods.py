@@ -278,8 +278,9 @@ class Method:
     ends_with_caller: Callable[[Supervisor, Call], bool] = _never
     waits: bool = True
     needs_more: bool = False
-    # Who may call it at all.
+    # Who may call it at all; what a refusal calls that, if not by the call's own words.
     role: Role | None = None
+    what: str | None = None
 
     @property
     def is_stream(self) -> bool:
@@ -290,7 +291,7 @@ class Method:
 METHODS = {
     f"{VARLINK}.GetInfo": Method(_get_info, waits=False),
     f"{VARLINK}.GetInterfaceDescription": Method(_get_interface_description, waits=False),
-    f"{INTERFACE}.Represent": Method(_represent, waits=False, role=Role.OBSERVER),
+    f"{INTERFACE}.Represent": Method(_represent, waits=False, role=Role.OBSERVER, what="speak for somebody"),
     f"{INTERFACE}.Status": Method(_status, waits=False, role=Role.OBSERVER),
     f"{INTERFACE}.Perform": Method(_perform, _if_the_action_does, role=Role.OBSERVER),
     f"{INTERFACE}.Watch": Method(_watch, _always, needs_more=True, role=Role.OBSERVER),
