@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from hypothesis import strategies as st
 
@@ -123,11 +123,12 @@ def _change(data: bytearray, chance: random.Random) -> None:
 def connected(path: Path, number: int = 0) -> socket.socket:
     """A connection of one of the hostile users."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(PATIENCE)
     with ExitStack() as stack:
         if os.geteuid() == 0:
             stack.enter_context(as_peer(USERS[number % len(USERS)]))
+        # With a deadline it would not wait where many connect at once.
         connection.connect(os.fspath(path))
+    connection.settimeout(PATIENCE)
     return connection
 
 
@@ -150,7 +151,7 @@ def is_in_order(answer: bytes) -> bool:
 
 
 class Crowd:
-    """So many clients at once, who stay until they are sent away; each round they go on."""
+    """So many clients at once, who stay as long as the context lasts; each round they go on."""
 
     def __init__(self, path: Path, count: int) -> None:
         self._path = path
@@ -168,7 +169,10 @@ class Crowd:
                 self._ways[number % len(self._ways)](number)
         self._rounds += 1
 
-    def leave(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
         """All at once."""
         for client in self._clients:
             client.close()

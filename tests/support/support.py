@@ -85,8 +85,9 @@ class Wire:
 
     def __init__(self, path: Path) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(PATIENCE)
+        # With a deadline it would not wait where many connect at once.
         self.socket.connect(os.fspath(path))
+        self.socket.settimeout(PATIENCE)
         self._frames: list[bytes] = []
         self._buffer = FrameBuffer(MAX_REPLY)
 

@@ -7,6 +7,9 @@ and herdd's own user, who could end herdd, are not counted.
 A message in JSON may take twenty-four times its size (`[[],[],…`). So what is unfinished, waits, or is being answered
 is counted in bytes: a little of each connection is free, the rest is taken from what all have in common, and whoever
 wants more than is left loses its connection.
+
+And of each user one thing is begun in a turn of the main loop, however many connections it has: a connection, a call,
+the end of one.
 """
 
 from __future__ import annotations
@@ -14,6 +17,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from weakref import WeakValueDictionary
+
+import trio
 
 from herd.core.protocol import ProtocolViolation
 from herd.daemon.access import Client
@@ -33,6 +39,7 @@ class Doorkeeper:
         self._users: Counter[tuple[bool, int]] = Counter()
         self._all: Counter[bool] = Counter()
         self._taken = 0
+        self._turns: WeakValueDictionary[int, trio.Lock] = WeakValueDictionary()
 
     @contextmanager
     def admission(self, client: Client) -> Iterator[bool]:
@@ -56,9 +63,9 @@ class Doorkeeper:
                     del self._users[who]
 
     @contextmanager
-    def share(self) -> Iterator[Share]:
+    def share(self, client: Client) -> Iterator[Share]:
         """What one connection holds; given back at the end."""
-        share = Share(self)
+        share = Share(self, None if client.is_own else self._turns.setdefault(client.peer.uid, trio.Lock()))
         try:
             yield share
         finally:
@@ -74,11 +81,18 @@ class Doorkeeper:
 class Share:
     """One connection's: the message that is not finished, and those that are not answered."""
 
-    def __init__(self, doorkeeper: Doorkeeper) -> None:
+    def __init__(self, doorkeeper: Doorkeeper, turn: trio.Lock | None = None) -> None:
         self._doorkeeper = doorkeeper
+        self._turn = turn
         self._unfinished = self._unanswered = 0
         # Of what is common.
         self.taken = 0
+
+    async def wait_turn(self) -> None:
+        """Wait until the user may begin with something: a connection, a call, an end."""
+        if self._turn is not None:
+            async with self._turn:
+                await trio.lowlevel.checkpoint()
 
     def unfinished(self, size: int) -> None:
         """So much of a message has come. Raises ProtocolViolation where there is no room for it."""

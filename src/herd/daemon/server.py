@@ -32,6 +32,10 @@ _RECEIVE = 16 * 1024
 # Calls read ahead on one connection before its reader waits.
 _PIPELINE = 16
 _BACKLOG = 512
+# Connections accepted before anything else has its turn.
+_AT_ONCE = 64
+# Where there are no descriptors or no memory left, seconds until there may be some.
+_EXHAUSTED, _RELIEF = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM), 0.1
 # Its value is the descriptor of the listening socket.
 _HANDED_OVER = "HERD_LISTENER"
 # Longer than any Unix socket's path may be (sun_path, unix(7)).
@@ -147,15 +151,37 @@ async def serve(listener: trio.SocketListener, supervisor: Supervisor, say: Call
     async def handle(stream: trio.SocketStream) -> None:
         client = Client(peer_of(stream.socket), lambda: supervisor.access)
         try:
-            with doorkeeper.admission(client) as is_admitted, doorkeeper.share() as share:
+            with doorkeeper.admission(client) as is_admitted, doorkeeper.share(client) as share:
                 if is_admitted:
+                    await share.wait_turn()
                     await Connection(stream, client, supervisor, factbook, share).run()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         except* Exception as group:
             say(f"internal fault in a connection: {group.exceptions!r}")
+        finally:
+            stream.socket.close()
 
-    await trio.serve_listeners(handle, [listener])
+    async with trio.open_nursery() as nursery:
+        await _accept(listener, lambda stream: nursery.start_soon(handle, stream))
+
+
+async def _accept(listener: trio.SocketListener, start: Callable[[trio.SocketStream], None]) -> None:
+    """Many in a turn of the main loop: whoever waits behind those who connect again and again is not kept waiting."""
+    with socket.socket(fileno=os.dup(listener.socket.fileno())) as server:
+        server.setblocking(False)
+        while True:
+            await trio.lowlevel.wait_readable(server)
+            for _ in range(_AT_ONCE):
+                try:
+                    connection, _ = server.accept()
+                except BlockingIOError:
+                    break
+                except OSError as error:
+                    if error.errno in _EXHAUSTED:
+                        await trio.sleep(_RELIEF)
+                    break
+                start(trio.SocketStream(trio.socket.from_stdlib_socket(connection)))
 
 
 class Connection:
@@ -195,6 +221,7 @@ class Connection:
                     for frame in buffer.feed(data):
                         await self._take(frame, calls)
                     self._share.unfinished(buffer.size)
+                await self._share.wait_turn()
             except (trio.BrokenResourceError, ProtocolViolation):
                 # What was asked for before is still done, to its end.
                 pass
@@ -204,6 +231,7 @@ class Connection:
     async def _take(self, frame: bytes, calls: trio.MemorySendChannel[tuple[Call, int]]) -> None:
         """Answer at once what needs no waiting, unless calls before it are still to be answered."""
         self._share.begin(len(frame))
+        await self._share.wait_turn()
         call = decode_call(frame)
         method = METHODS.get(call.method)
         if method is not None and not method.waits and not self._unanswered:
