@@ -51,7 +51,7 @@ def shared(archives: dict[str, Archive], place: Path) -> Iterator[Daemon]:
     password.write_text("a password\n")
     password.chmod(0o600)
     config = table({"archive": archives["dummy"].path}, secret_account(archives["secret"], password))
-    with herdd(config, directory=place) as daemon:
+    with herdd(f"[access]\nmoderator = [65534]\n{config}", directory=place) as daemon:
         yield daemon
 
 
