@@ -195,3 +195,30 @@ def test_what_was_decided_holds_after_a_kill_of_everything(tmp_path: Path) -> No
         psutil.Process(pid).kill()
         daemon.until(NAME, lambda facts: facts["status"] == "running" and facts["mainPid"] != pid)
         assert refused(port, "Bob", tmp_path) == ""
+
+
+def test_what_was_decided_holds_when_the_database_is_lost(tmp_path: Path) -> None:
+    config = table()
+    port = port_of(config)
+    with running(config) as daemon:
+        with joined(port, "Bob", tmp_path):
+            _done(daemon, "ban", NAME, "Bob", "--reason", "noise")
+        _done(daemon, "stop", NAME)
+        (daemon.state_dir / NAME / "db.sqlite").unlink()
+        _done(daemon, "start", NAME)
+        assert refused(port, "Bob", tmp_path) == ""
+        (ban,) = _bans(daemon)
+        assert (ban["author"], ban["reason"]) == ("root", "noise")
+        # The new database got the old password before the server could make one.
+        assert "Password for 'SuperUser'" not in daemon.log(NAME)
+
+
+def test_a_ban_that_is_decided_anew_has_another_end(tmp_path: Path) -> None:
+    config = table()
+    with running(config) as daemon:
+        _done(daemon, "ban", NAME, "d" * 40, "--for", "7d")
+        _done(daemon, "ban", NAME, "d" * 40, "--for", "1h")
+        (ban,) = _bans(daemon)
+        assert ban["untilUSec"] - ban["sinceUSec"] == pytest.approx(3600e6, abs=1e6)  # type: ignore[operator]
+        _done(daemon, "restart", NAME)
+        assert len(_bans(daemon)) == 1
