@@ -137,7 +137,7 @@ def test_a_running_server_has_every_hostile_value() -> None:
         "ice": f"tcp -h 127.0.0.1 -p {port}",
         "icesecretread": secret,
         "icesecretwrite": "",
-        "registerLocation": "@",
+        "registerLocation": "@Invalid()",
     }
     with short_directory() as directory:
         directory.chmod(0o1777)
@@ -161,6 +161,6 @@ def test_a_running_server_has_every_hostile_value() -> None:
         "allowhtml": "true",
         "bonjour": "true",
         "obfuscate": "true",
-        "registerlocation": "@",
+        "registerlocation": "@Invalid()",
     }
     assert {key: told.get(key) for key in expected} == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import psutil
 import pytest
 
 from mumble import joined, port_of, refused, running, table
-from support import Daemon
+from support import Daemon, herdd, short_directory
 
 NAME = "mumble-server"
 
@@ -175,11 +176,11 @@ def test_a_ban_that_does_not_take_leaves_nothing(tmp_path: Path) -> None:
     config = table()
     with running(config) as daemon:
         pid = daemon.status(NAME)["mainPid"]
-        os.kill(pid, 19)
+        os.kill(pid, signal.SIGSTOP)
         try:
             said = _done(daemon, "ban", NAME, "c" * 40, status=1)
         finally:
-            os.kill(pid, 18)
+            os.kill(pid, signal.SIGCONT)
         assert said.startswith("herd: cannot ban ccc")
         assert _bans(daemon) == []
         assert json.loads(_done(daemon, "--json", "history", NAME))["entries"] == []
@@ -222,3 +223,22 @@ def test_a_ban_that_is_decided_anew_has_another_end(tmp_path: Path) -> None:
         assert ban["untilUSec"] - ban["sinceUSec"] == pytest.approx(3600e6, abs=1e6)  # type: ignore[operator]
         _done(daemon, "restart", NAME)
         assert len(_bans(daemon)) == 1
+
+
+def test_the_server_counts_a_bans_time_while_herdd_does_not_run(tmp_path: Path) -> None:
+    # Who is kept out comes again and again.
+    config = table(autoban_attempts=0)
+    port = port_of(config)
+    with short_directory() as place:
+        with herdd(config, directory=place, ends=False) as daemon:
+            daemon.until_status(NAME, "running")
+            with joined(port, "Bob", tmp_path):
+                _done(daemon, "ban", NAME, "Bob", "--for", "5s")
+            pid = daemon.status(NAME)["mainPid"]
+            daemon.end(signal.SIGKILL)
+        assert refused(port, "Bob", tmp_path) == ""
+        with joined(port, "Bob", tmp_path):
+            pass
+        with herdd(config, directory=place) as daemon:
+            assert daemon.until_status(NAME, "running")["mainPid"] == pid
+            assert _bans(daemon) == []
