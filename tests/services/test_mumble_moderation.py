@@ -6,13 +6,15 @@ import json
 import os
 import signal
 import subprocess
+from ipaddress import IPv6Network
 from pathlib import Path
 
 import psutil
 import pytest
 
-from mumble import joined, port_of, refused, running, table
-from support import Daemon, herdd, short_directory
+from herd_services.mumble.banlist import ServerBan
+from mumble import joined, kept_bans, port_of, refused, running, set_bans, table
+from support import Daemon
 
 NAME = "mumble-server"
 
@@ -214,31 +216,35 @@ def test_what_was_decided_holds_when_the_database_is_lost(tmp_path: Path) -> Non
         assert "Password for 'SuperUser'" not in daemon.log(NAME)
 
 
-def test_a_ban_that_is_decided_anew_has_another_end(tmp_path: Path) -> None:
+def test_the_server_itself_knows_when_a_ban_ends() -> None:
+    """It counts on while herdd does not run."""
     config = table()
-    with running(config) as daemon:
-        _done(daemon, "ban", NAME, "d" * 40, "--for", "7d")
-        _done(daemon, "ban", NAME, "d" * 40, "--for", "1h")
-        (ban,) = _bans(daemon)
-        assert ban["untilUSec"] - ban["sinceUSec"] == pytest.approx(3600e6, abs=1e6)  # type: ignore[operator]
-        _done(daemon, "restart", NAME)
-        assert len(_bans(daemon)) == 1
-
-
-def test_the_server_counts_a_bans_time_while_herdd_does_not_run(tmp_path: Path) -> None:
-    # Who is kept out comes again and again.
-    config = table(autoban_attempts=0)
     port = port_of(config)
-    with short_directory() as place:
-        with herdd(config, directory=place, ends=False) as daemon:
-            daemon.until_status(NAME, "running")
-            with joined(port, "Bob", tmp_path):
-                _done(daemon, "ban", NAME, "Bob", "--for", "5s")
-            pid = daemon.status(NAME)["mainPid"]
-            daemon.end(signal.SIGKILL)
-        assert refused(port, "Bob", tmp_path) == ""
-        with joined(port, "Bob", tmp_path):
-            pass
-        with herdd(config, directory=place) as daemon:
-            assert daemon.until_status(NAME, "running")["mainPid"] == pid
-            assert _bans(daemon) == []
+    with running(config) as daemon:
+        password = _done(daemon, "superuser-password", NAME).strip()
+        for words, seconds in ((("--for", "7d"), 7 * 86400), (("--for", "1h"), 3600), ((), 0), (("--for", "2h"), 7200)):
+            _done(daemon, "ban", NAME, "d" * 40, *words)
+            (kept,) = kept_bans(port, password)
+            assert (kept.duration, kept.certificate) == (seconds, "d" * 40)
+            (told,) = _bans(daemon)
+            assert (told["untilUSec"] is None) is (seconds == 0)
+        _done(daemon, "restart", NAME)
+        assert kept_bans(port, password) == [kept]
+
+
+def test_a_ban_of_a_client_stays_as_it_is() -> None:
+    """People set those with address and certificate at once."""
+    config = table()
+    port = port_of(config)
+    with running(config) as daemon:
+        password = _done(daemon, "superuser-password", NAME).strip()
+        theirs = ServerBan(IPv6Network("2001:db8:5::/64"), "e" * 40, "Eve", "their word", "2026-11-21T12:00:00Z", 0)
+        set_bans(port, password, [theirs])
+        assert _done(daemon, "list-bans", NAME) == (
+            f"  - {'e' * 40} (Eve), not by herd\n  - 2001:db8:5::/64 (Eve), not by herd\n"
+        )
+        _done(daemon, "ban", NAME, "d" * 40)
+        _done(daemon, "unban", NAME, "d" * 40)
+        assert kept_bans(port, password) == [theirs]
+        _done(daemon, "unban", NAME, "Eve")
+        assert kept_bans(port, password) == []

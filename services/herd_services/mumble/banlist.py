@@ -81,7 +81,7 @@ def made(change: Change, name: str) -> ServerBan:
         certificate=change.subject if is_of_certificate else "",
         name=name,
         reason=change.reason or "",
-        start=f"{start:%Y-%m-%dT%H:%M:%S}",
+        start=f"{start:%Y-%m-%dT%H:%M:%SZ}",
         duration=duration,
     )
 
