@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from signal import SIGKILL, pidfd_send_signal
 
 import trio
@@ -35,7 +36,7 @@ async def take_over(supervisor: Supervisor) -> None:
     """Adopt what can be, end the rest. Asked once, before anything is started."""
     wanted = {name: controller.service for name, controller in supervisor.controllers.items()}
     left = await trio.to_thread.run_sync(_inspect, supervisor, wanted)
-    await _end(left, supervisor.say)
+    await _end(left.marks, supervisor.say)
     supervisor.taken_over = {record.service for record, _, _ in left.kept}
     for record, process, who in left.kept:
         controller = supervisor.controllers[record.service]
@@ -68,9 +69,16 @@ def _reclaimed(record: Record, service: Service) -> tuple[Process, Identity] | N
     return None
 
 
-async def _end(left: Inheritance, say: Callable[[str], None]) -> None:
+async def sweep(processes_dir: Path, say: Callable[[str], None]) -> None:
+    """End whatever a herdd that is gone has left, where no other herdd is to take it over."""
+    records = load(processes_dir)
+    await _end(frozenset(record.mark for record in records), say)
+    forget(processes_dir, [record.service for record in records])
+
+
+async def _end(marks: frozenset[str], say: Callable[[str], None]) -> None:
     """KILL what bears the marks, again and again until nothing does."""
-    while left.marks and (found := await trio.to_thread.run_sync(marked, left.marks)):
+    while marks and (found := await trio.to_thread.run_sync(marked, marks)):
         say(f"{len(found)} processes of an earlier herdd, which cannot be taken over, are ended.")
         for pid in found:
             with suppress(ProcessLookupError):
