@@ -42,6 +42,8 @@ journal = true
 # Half a minute is long for whoever waits for a test.
 IMPATIENCE = "[Service]\nWatchdogSec=6\nTimeoutAbortSec=2\nTimeoutStopSec=8\n"
 PATIENCE = 120.0
+# EXIT_FORCE_RESTART of systemd-nspawn.
+_REBOOTS = 133
 _BOOT = """
 umount -l /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
@@ -54,19 +56,31 @@ class Machine:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        name = f"herd{os.getpid()}"
         self._console = (root.parent / "console").open("w")
-        words = ("unshare", "--mount", "--propagation", "private", "bash", "-c", _BOOT, str(root), name)
-        self.process = subprocess.Popen(words, stdout=self._console, stderr=subprocess.STDOUT)
+        self.process: subprocess.Popen[bytes] | None = None
         self.leader = 0
 
-    def wait_for_boot(self) -> None:
+    def boot(self) -> None:
         """Until every unit that belongs to a boot has been started, or has failed."""
-        before = self.leader
-        self.leader = until("systemd begins", lambda: next((pid for pid in self._leaders() if pid != before), 0))
-        until("the bus answers", lambda: self.run("systemctl", "is-system-running", "--wait", check=False).strip())
+        words = ("unshare", "--mount", "--propagation", "private", "bash", "-c", _BOOT, self.root, f"herd{os.getpid()}")
+        self.process = subprocess.Popen(words, stdout=self._console, stderr=subprocess.STDOUT)
+        self.leader = until("systemd begins", lambda: next(self._leaders(), 0))
+        until(
+            "it has booted",
+            lambda: self.run("systemctl", "is-system-running", check=False) in ("running\n", "degraded\n"),
+        )
+
+    def reboot(self) -> None:
+        """As boot(), after the end of all that runs."""
+        assert self.process is not None
+        self.run("systemctl", "--no-block", "reboot")
+        # systemd-nspawn says so, and leaves it to whoever has started it to do it again.
+        status = self.process.wait(PATIENCE)
+        assert status == _REBOOTS, status
+        self.boot()
 
     def _leaders(self) -> Iterator[int]:
+        assert self.process is not None
         for line in subprocess.run(
             ("ps", "-eo", "pid=,ppid=,comm="), capture_output=True, text=True
         ).stdout.splitlines():
@@ -106,6 +120,8 @@ class Machine:
 
     def end(self) -> None:
         """Power off, or end it."""
+        if self.process is None:
+            return
         with suppress(RuntimeError, subprocess.TimeoutExpired):
             self.run("systemctl", "--no-block", "poweroff", check=False)
         with suppress(subprocess.TimeoutExpired):
@@ -145,7 +161,7 @@ class Trial:
 
     def boot(self) -> None:
         """a fresh Debian 12 boots"""
-        self.machine.wait_for_boot()
+        self.machine.boot()
 
     def install(self) -> None:
         """apt installs the package; herdd runs, is enabled, and answers"""
@@ -208,14 +224,17 @@ class Trial:
 
     def stop_hung(self) -> None:
         """not even of a herdd that hangs"""
-        self.machine.run("kill", "-STOP", self.machine.property("MainPID"))
+        main = self.machine.property("MainPID")
+        # systemd lets what it signals go on.
+        self.machine.run(
+            "sh", "-c", "(while kill -STOP $1 2>/dev/null; do sleep 0.01; done) >/dev/null 2>&1 &", "sh", main
+        )
         self.machine.run("systemctl", "stop", "herdd")
         self._nothing_is_left()
 
     def reboot(self) -> None:
         """the host boots again, and all of them run"""
-        self.machine.run("systemctl", "--no-block", "reboot")
-        self.machine.wait_for_boot()
+        self.machine.reboot()
         self.machine.pids()
 
     def remove(self) -> None:
