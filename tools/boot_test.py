@@ -24,10 +24,10 @@ T = TypeVar("T")
 HERE = Path(__file__).parents[1]
 BASE = HERE / ".cache" / "boot" / "base"
 # herdctl's package depends on the first two alone; the others are what it runs here.
-PACKAGES = "systemd-sysv,dbus,python3,procps,jami-daemon,mumble-server,prosody"
+PACKAGES = "systemd-sysv,dbus,python3,procps,jami-daemon,mumble-server,prosody,coturn,openjdk-17-jre-headless"
 MIRROR = "deb http://deb.debian.org/debian bookworm main"
-SERVICES = ("jami", "mumble-server", "prosody")
-# Jitsi's own programs are in no registry: jicofo and the bridge fail, Prosody serves.
+SERVICES = ("jami", "mumble-server", "prosody", "coturn", "java")
+# Jitsi's own programs are in no registry: jicofo and the bridge fail, Prosody serves. What they need is a Java.
 CONFIGURATION = """
 [jami]
 
@@ -35,6 +35,15 @@ CONFIGURATION = """
 
 [jitsi]
 domain = "meet.example.org"
+
+[coturn]
+# The container has no other.
+interfaces = ["127.0.0.1"]
+
+[service.java]
+command = ["/usr/bin/rmiregistry"]
+user = "nobody"
+ready = { tcp = "127.0.0.1:1099" }
 
 [log]
 journal = true
@@ -115,7 +124,7 @@ class Machine:
 
     def left(self) -> str:
         """The processes in herdd's cgroup, and those of the services wherever they are."""
-        names = "jamid|murmurd|mumble-server|prosody|lua|dbus-daemon --config"
+        names = "jamid|murmurd|prosody|lua|turnserver|rmiregistry|dbus-daemon --config"
         return self.run("sh", "-c", f"pgrep -af '{names}' | grep -v -e pgrep -e --system; true").strip()
 
     def end(self) -> None:
@@ -152,8 +161,8 @@ class Trial:
     def walk(self) -> None:
         """Every step in its order. Raises RuntimeError, AssertionError."""
         for step in (
-            self.boot, self.install, self.configure, self.kill, self.hang, self.upgrade, self.stop, self.stop_hung,
-            self.reboot, self.remove, self.purge,
+            self.boot, self.install, self.configure, self.kill, self.hang, self.upgrade, self.fail, self.stop,
+            self.stop_hung, self.reboot, self.remove, self.purge, self.set_up,
         ):  # fmt: skip
             began = time.monotonic()
             step()
@@ -174,7 +183,7 @@ class Trial:
         assert mode[:2] == ["750 root:herd", "660 root:herd"], mode
 
     def configure(self) -> None:
-        """jami, mumble-server and prosody run under it"""
+        """jami, mumble-server, prosody, coturn and a Java run under it"""
         machine = self.machine
         (machine.root / "etc/herd/herd.toml").write_text(CONFIGURATION)
         drop_in = machine.root / "etc/systemd/system/herdd.service.d/impatience.conf"
@@ -215,12 +224,30 @@ class Trial:
         assert after == (main, restarts), after
         self._unchanged(before)
 
+    def fail(self) -> None:
+        """herdd cannot come back: the services go on, until it can, or until systemctl kill"""
+        machine, file = self.machine, self.machine.root / "etc/herd/herd.toml"
+        before = machine.pids()
+        for is_mended in (True, False):
+            file.write_text("[jamy]\n")
+            machine.run("kill", "-KILL", machine.property("MainPID"))
+            until("systemd gives up", lambda: machine.property("ActiveState") == "failed")
+            file.write_text(CONFIGURATION)
+            if not is_mended:
+                machine.run("systemctl", "kill", "herdd")
+                until("nothing is left", lambda: not machine.left())
+            until("herdd may be started", lambda: machine.status_of("systemctl", "start", "herdd") == 0)
+            assert (machine.pids() == before) is is_mended
+
     def stop(self) -> None:
         """systemctl stop leaves nothing behind, and nobody's question starts herdd again"""
-        self.machine.run("systemctl", "stop", "herdd")
-        self._nothing_is_left()
-        self.machine.run("systemctl", "start", "herdd")
-        self.machine.pids()
+        for words in (("systemctl", "stop", "herdd"), ("herd", "stop", "root")):
+            self.machine.run(*words)
+            until("herdd has ended", lambda: self.machine.property("SubState") == "dead")
+            until("its socket has gone", lambda: self.machine.status_of("systemctl", "is-active", "herdd.socket") == 3)
+            self._nothing_is_left()
+            self.machine.run("systemctl", "start", "herdd")
+            self.machine.pids()
 
     def stop_hung(self) -> None:
         """not even of a herdd that hangs"""
@@ -252,6 +279,15 @@ class Trial:
         left = [path for place in places for name in names for path in (self.machine.root / place).glob(name)]
         left += [Path(line) for line in self.machine.run("sh", "-c", "ls -d /run/herd* 2>/dev/null; true").split()]
         assert not left, left
+
+    def set_up(self) -> None:
+        """make install, and herdd --setup does what the package did"""
+        environment = {**os.environ, "DESTDIR": str(self.machine.root), "PREFIX": "/opt/herd"}
+        subprocess.run((HERE / "tools/install",), check=True, env=environment)
+        self.machine.run("/opt/herd/bin/herdd", "--setup")
+        assert self.machine.run("systemctl", "is-enabled", "herdd.service", "herdd.socket").split() == ["enabled"] * 2
+        assert "+ root" in self.machine.run("/opt/herd/bin/herd", "status")
+        assert "/opt/herd/bin/herdd" in self.machine.property("ExecStart")
 
     def _inside(self, package: Path) -> str:
         shutil.copy(package, self.machine.root / "var/cache" / package.name)
@@ -290,7 +326,7 @@ def machine(base: Path) -> Iterator[Machine]:
         root = Path(directory) / "root"
         subprocess.run(("cp", "-a", "--reflink=auto", base, root), check=True)
         # Their packages would have them serve beside herdd's.
-        subprocess.run(("systemctl", f"--root={root}", "-q", "mask", "prosody", "mumble-server"), check=True)
+        subprocess.run(("systemctl", f"--root={root}", "-q", "mask", "prosody", "mumble-server", "coturn"), check=True)
         booted = Machine(root)
         try:
             yield booted

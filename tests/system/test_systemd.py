@@ -10,6 +10,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.resources import files
@@ -64,12 +65,14 @@ class Systemd:
 
     def wait_for(self, assignment: str) -> list[str]:
         """The next message with that assignment, or a value of that variable; those before it are kept."""
-        self._socket.settimeout(PATIENCE)
-        while True:
+        deadline = time.monotonic() + PATIENCE
+        while (left := deadline - time.monotonic()) > 0:
+            self._socket.settimeout(left)
             message = self._socket.recv(4096).decode().split("\n")
             self.messages.append(message)
             if any(each == assignment or each.startswith(f"{assignment}=") for each in message):
                 return message
+        raise AssertionError(f"herdd did not say {assignment}, but {self.messages}")
 
     def waiting(self) -> list[list[str]]:
         """What has come meanwhile."""
