@@ -58,6 +58,11 @@ umount -l /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 exec systemd-nspawn -q -D "$0" -b --register=no --keep-unit --private-network --machine="$1" --console=pipe </dev/null
 """
+_CLEAN = """
+umount -l /sys/fs/cgroup
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+cd /sys/fs/cgroup && find payload supervisor -depth -type d -exec rmdir {} + 2>/dev/null
+"""
 
 
 class Machine:
@@ -139,6 +144,8 @@ class Machine:
             self.process.terminate()
             self.process.wait()
         self._console.close()
+        # Where no systemd has made groups for whoever calls this, systemd-nspawn leaves its own.
+        subprocess.run(("unshare", "--mount", "--propagation", "private", "bash", "-c", _CLEAN), check=False)
 
 
 def until(what: str, found: Callable[[], T]) -> T:
@@ -179,6 +186,11 @@ class Trial:
             assert self.machine.run("systemctl", "is-active", unit).strip() == "active", unit
             assert self.machine.run("systemctl", "is-enabled", unit).strip() == "enabled", unit
         assert "+ root" in self.machine.run("herd", "status")
+        assert self.machine.status_of("herdd", "--setup") == 1
+        # Members of the group reach the socket, and nobody else does.
+        member = ("setpriv", "--reuid=nobody", "--clear-groups")
+        assert self.machine.status_of(*member, "--regid=herd", "herd", "status") == 0
+        assert self.machine.status_of(*member, "--regid=nogroup", "herd", "status") == 5
         mode = self.machine.run("stat", "-c", "%a %U:%G", "/run/herd", "/run/herd/socket").split("\n")
         assert mode[:2] == ["750 root:herd", "660 root:herd"], mode
 
@@ -195,6 +207,10 @@ class Trial:
         print(machine.run("herd", "status"), end="")
         until("systemd is told", lambda: "services run" in machine.property("StatusText"))
         print("       ", machine.property("StatusText"))
+        machine.run("systemctl", "reload", "herdd")
+        warnings = machine.run("journalctl", "--no-pager", "-o", "cat", "-u", "herdd", "-t", "herdd", "-p", "warning")
+        assert "Service jicofo could not be started" in warnings
+        assert " is running" not in warnings, warnings
         journal = machine.run("journalctl", "--no-pager", "-o", "cat", "-t", "prosody", "-t", "mumble-server")
         assert journal.strip(), "nothing of the services is in the journal"
 
