@@ -184,8 +184,8 @@ def test_signs_of_life_end_while_the_socket_is_gone() -> None:
         systemd.wait_for("WATCHDOG=1")
 
 
-class Listeners:
-    """What attend() asks of the supervisor: whose words count, and who is told of changes."""
+class SupervisorDouble:
+    """What attend() has of the supervisor where nothing else goes on: somebody to warn."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -207,7 +207,7 @@ async def test_herdd_is_not_ready_while_its_server_hangs(tmp_path: Path, monkeyp
         # It takes connections, as the kernel does for it, and answers none.
         hanging.bind(f"{directory}/socket")
         hanging.listen()
-        double = Listeners()
+        double = SupervisorDouble()
         manager = Manager.of({"NOTIFY_SOCKET": str(systemd.path), "WATCHDOG_USEC": "300000"})
         monkeypatch.setattr(Manager, "_show_status", nothing)
         async with trio.open_nursery() as nursery:

@@ -34,7 +34,7 @@ _COMMANDS = (
     ("systemd-tmpfiles", "--create", "herdctl.conf"),
     ("systemctl", "enable", "herdd.service"),
 )
-# Only where systemd runs. A herdd that runs already is executed anew: its services go on.
+# Only where systemd runs. A herdd that runs already is left alone: for a new one there is "herd upgrade root".
 _AT_ONCE = (("systemctl", "daemon-reload"), ("systemctl", "start", "herdd.service"))
 
 
