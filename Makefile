@@ -51,7 +51,7 @@ boot-test: setup-test deb ## Install, boot, upgrade and remove the package on a 
 	@$(python) tools/boot_test.py
 
 clean: ## Remove everything that was made here
-	rm -rf .venv build dist .hypothesis .*_cache
+	rm -rf .venv build dist .hypothesis .*_cache .cache/boot
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 setup-test:
