@@ -4,7 +4,7 @@ python := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check lint quick-test wheel-test bench fuzz soak clean setup-test
+.PHONY: help run test check lint quick-test wheel-test bench fuzz soak install deb boot-test clean setup-test
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -45,8 +45,17 @@ soak: setup-test ## Kill what can be killed some hundred times, and see that wha
 	@HERD_SOAK=200 HERD_JITSI_SOAK=100 HERD_MUMBLE_SOAK=100 $(python) -m pytest -o faulthandler_timeout=0 \
 		tests/services/test_jami_soak.py tests/services/test_jitsi_soak.py tests/services/test_mumble_service.py
 
+install: ## Install below PREFIX=/usr/local, for a package below DESTDIR=
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' tools/install
+
+deb: ## Build the Debian package into build/deb
+	@tools/deb
+
+boot-test: setup-test deb ## Install, boot, upgrade and remove the package on a Debian 12 of its own (as root, some minutes)
+	@$(python) tools/boot_test.py
+
 clean: ## Remove everything that was made here
-	rm -rf .venv build dist .hypothesis .*_cache
+	rm -rf .venv build dist .hypothesis .*_cache .cache/boot
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 setup-test:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import gzip
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
+import psutil
+
 from herd.daemon.rotation import rotated
-from support import Daemon, herdd, lives, program, short_directory
+from support import HERDD, PATIENCE, Daemon, herdd, lives, program, short_directory
 
 SLEEP = "exec sleep infinity"
 TALKING = "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.02; done"
@@ -313,3 +316,24 @@ def test_a_herdd_that_is_told_to_end_at_once_ends_what_it_took_over() -> None:
         with herdd(program("web", SLEEP), directory=directory) as second:
             assert second.end() == 0
             assert not lives(pid)
+
+
+def swept(daemon: Daemon) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*HERDD, *daemon.arguments, "--sweep"], capture_output=True, text=True, timeout=PATIENCE)
+
+
+def test_what_a_killed_herdd_left_is_swept_away_where_none_is_to_follow() -> None:
+    # A child with a session of its own is the service's, too.
+    config = program("web", f"setsid sh -c '{SLEEP}' & echo ready; wait", ready={"line": "ready"})
+    with herdd(config, ends=False) as daemon:
+        pid = daemon.until_status("web", "running")["mainPid"]
+        group = {pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))}
+        assert len(group) == 2
+        refused = swept(daemon)
+        assert (refused.returncode, "answers there already" in refused.stderr) == (1, True)
+        assert all(lives(each) for each in group)
+        killed(daemon)
+        done = swept(daemon)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert not any(lives(each) for each in group)
+        assert not list((daemon.runtime_dir / "processes").glob("*.json"))

@@ -13,6 +13,7 @@ from herd_services.mumble import ini
 from herd_services.mumble.configuration import MumbleConfiguration, PublicRegistration
 from meet import free_ports
 from mumble import running, table
+from support import short_directory
 
 HOSTILE = [
     "a,b",
@@ -136,10 +137,15 @@ def test_a_running_server_has_every_hostile_value() -> None:
         "ice": f"tcp -h 127.0.0.1 -p {port}",
         "icesecretread": secret,
         "icesecretwrite": "",
-        "registerLocation": "@",
+        "registerLocation": "@Invalid()",
     }
-    with running(table(**everything, extra=extra)):
-        told = _read_back(port, secret)
+    with short_directory() as directory:
+        directory.chmod(0o1777)
+        database = directory / "a, b;c" / 'voice "one" \\ é.sqlite'
+        everything |= {"database_file": str(database), "ssl_dh_params": "@ffdhe3072", "ssl_ciphers": "EECDH+AESGCM"}
+        with running(table(**everything, extra=extra)):
+            told = _read_back(port, secret)
+            assert database.exists()
     expected = {
         "welcometext": everything["welcome_text"],
         "password": everything["server_password"],
@@ -155,6 +161,6 @@ def test_a_running_server_has_every_hostile_value() -> None:
         "allowhtml": "true",
         "bonjour": "true",
         "obfuscate": "true",
-        "registerlocation": "@",
+        "registerlocation": "@Invalid()",
     }
     assert {key: told.get(key) for key in expected} == expected

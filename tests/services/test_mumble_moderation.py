@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+from ipaddress import IPv6Network
 from pathlib import Path
 
 import psutil
 import pytest
 
-from mumble import joined, port_of, refused, running, table
+from herd_services.mumble.banlist import ServerBan
+from mumble import joined, kept_bans, port_of, refused, running, set_bans, table
 from support import Daemon
 
 NAME = "mumble-server"
@@ -175,11 +178,11 @@ def test_a_ban_that_does_not_take_leaves_nothing(tmp_path: Path) -> None:
     config = table()
     with running(config) as daemon:
         pid = daemon.status(NAME)["mainPid"]
-        os.kill(pid, 19)
+        os.kill(pid, signal.SIGSTOP)
         try:
             said = _done(daemon, "ban", NAME, "c" * 40, status=1)
         finally:
-            os.kill(pid, 18)
+            os.kill(pid, signal.SIGCONT)
         assert said.startswith("herd: cannot ban ccc")
         assert _bans(daemon) == []
         assert json.loads(_done(daemon, "--json", "history", NAME))["entries"] == []
@@ -195,3 +198,53 @@ def test_what_was_decided_holds_after_a_kill_of_everything(tmp_path: Path) -> No
         psutil.Process(pid).kill()
         daemon.until(NAME, lambda facts: facts["status"] == "running" and facts["mainPid"] != pid)
         assert refused(port, "Bob", tmp_path) == ""
+
+
+def test_what_was_decided_holds_when_the_database_is_lost(tmp_path: Path) -> None:
+    config = table()
+    port = port_of(config)
+    with running(config) as daemon:
+        with joined(port, "Bob", tmp_path):
+            _done(daemon, "ban", NAME, "Bob", "--reason", "noise")
+        _done(daemon, "stop", NAME)
+        (daemon.state_dir / NAME / "db.sqlite").unlink()
+        _done(daemon, "start", NAME)
+        assert refused(port, "Bob", tmp_path) == ""
+        (ban,) = _bans(daemon)
+        assert (ban["author"], ban["reason"]) == ("root", "noise")
+        # The new database got the old password before the server could make one.
+        assert "Password for 'SuperUser'" not in daemon.log(NAME)
+
+
+def test_the_server_itself_knows_when_a_ban_ends() -> None:
+    """It counts on while herdd does not run."""
+    config = table()
+    port = port_of(config)
+    with running(config) as daemon:
+        password = _done(daemon, "superuser-password", NAME).strip()
+        for words, seconds in ((("--for", "7d"), 7 * 86400), (("--for", "1h"), 3600), ((), 0), (("--for", "2h"), 7200)):
+            _done(daemon, "ban", NAME, "d" * 40, *words)
+            (kept,) = kept_bans(port, password)
+            assert (kept.duration, kept.certificate) == (seconds, "d" * 40)
+            (told,) = _bans(daemon)
+            assert (told["untilUSec"] is None) is (seconds == 0)
+        _done(daemon, "restart", NAME)
+        assert kept_bans(port, password) == [kept]
+
+
+def test_a_ban_of_a_client_stays_as_it_is() -> None:
+    """People set those with address and certificate at once."""
+    config = table()
+    port = port_of(config)
+    with running(config) as daemon:
+        password = _done(daemon, "superuser-password", NAME).strip()
+        theirs = ServerBan(IPv6Network("2001:db8:5::/64"), "e" * 40, "Eve", "their word", "2026-11-21T12:00:00Z", 0)
+        set_bans(port, password, [theirs])
+        assert _done(daemon, "list-bans", NAME) == (
+            f"  - {'e' * 40} (Eve), not by herd\n  - 2001:db8:5::/64 (Eve), not by herd\n"
+        )
+        _done(daemon, "ban", NAME, "d" * 40)
+        _done(daemon, "unban", NAME, "d" * 40)
+        assert kept_bans(port, password) == [theirs]
+        _done(daemon, "unban", NAME, "Eve")
+        assert kept_bans(port, password) == []

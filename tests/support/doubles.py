@@ -174,12 +174,15 @@ class FakeSurroundings:
     def say(self, text: str) -> None:
         self.said.append(text)
 
+    def warn(self, text: str) -> None:
+        self.said.append(text)
+
 
 def bare_host(ledger: Callable[[], Ledger] = _nothing) -> ServiceHost:
     """A host with neither a process nor a secret, for what needs only a bus, and perhaps a ledger."""
     service = Service(("jami",), Program(("/bin/true",)))
     lent = Lent(
-        say=print, process=lambda: None, ledger=ledger, secrets=_nothing, noted=lambda: None, output=list,
+        say=print, warn=print, process=lambda: None, ledger=ledger, secrets=_nothing, noted=lambda: None, output=list,
         stop=lambda: None, sockets=list,
     )  # fmt: skip
     return ServiceHost(service, lent)

@@ -8,14 +8,19 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
+import trio
+
+from herd.daemon.links import connected
 from herd_services.certificates import self_signed
+from herd_services.mumble.banlist import ServerBan, bans, bring
+from herd_services.mumble.session import Session
 from meet import free_ports
 from support import PATIENCE, Daemon, herdd, toml
 
@@ -134,3 +139,21 @@ def _pair(directory: Path, name: str) -> list[str]:
         files[0].write_bytes(made)
         files[1].write_bytes(key)
     return [str(each) for each in files]
+
+
+def kept_bans(port: int, password: str) -> list[ServerBan]:
+    """What the server itself has, asked as SuperUser."""
+    found: list[ServerBan] = trio.run(_asked, port, password, bans)
+    return found
+
+
+def set_bans(port: int, password: str, more: list[ServerBan]) -> None:
+    """As somebody's client would."""
+    trio.run(_asked, port, password, lambda session: bring(session, [], more, ()))
+
+
+async def _asked(port: int, password: str, procedure: Callable[[Session], Awaitable[Any]]) -> Any:
+    async with connected("127.0.0.1", port) as stream:
+        session = Session(stream, stream.receive)
+        await session.log_in(password)
+        return await procedure(session)

@@ -33,19 +33,19 @@ def main() -> None:
     """Until standard input ends."""
     port, name, password, *pair = sys.argv[1:]
     threading.excepthook = _end
-    # Ten seconds otherwise.
+    # Ten seconds each otherwise; that the server is gone it notices by a ping.
     pymumble_py3.mumble.PYMUMBLE_CONNECTION_RETRY_INTERVAL = 0.05
+    pymumble_py3.mumble.PYMUMBLE_PING_DELAY = 0.2
     certificate, key = pair or (None, None)
     client = pymumble_py3.mumble.Mumble("127.0.0.1", name, int(port), password, certificate, key, reconnect=True)
     # The library releases its lock once too often when it comes back.
     client.ready_lock = threading.Semaphore(0)
     hooks = {
-        constants.PYMUMBLE_CLBK_CONNECTED: lambda: _tell("ready", **_plain(client.users.myself)),
+        # In the library's thread, which has to go on to carry it out.
+        constants.PYMUMBLE_CLBK_CONNECTED: lambda: threading.Thread(target=client.users.myself.mute).start(),
         constants.PYMUMBLE_CLBK_DISCONNECTED: lambda: _tell("gone"),
         constants.PYMUMBLE_CLBK_TEXTMESSAGERECEIVED: lambda message: _tell("text", text=message.message),
-        constants.PYMUMBLE_CLBK_USERUPDATED: lambda user, changes: _tell(
-            "changed", who=user["name"], **_plain(changes)
-        ),
+        constants.PYMUMBLE_CLBK_USERUPDATED: lambda user, changes: _tell_change(name, user, changes),
         constants.PYMUMBLE_CLBK_USERREMOVED: lambda user, word: _tell("left", who=user["name"], reason=word.reason),
         constants.PYMUMBLE_CLBK_USERCREATED: lambda user: _tell("came", who=user["name"]),
     }
@@ -54,6 +54,14 @@ def main() -> None:
     client.start()
     for line in sys.stdin:
         client.my_channel().send_text_message(line.rstrip("\n"))
+
+
+def _tell_change(own: str, user: Any, changes: Any) -> None:
+    """Ready is who mutes itself and is told so: one who is banned may be greeted before it is put out."""
+    if user["name"] == own and "self_mute" in changes:
+        _tell("ready")
+    else:
+        _tell("changed", who=user["name"], **_plain(changes))
 
 
 def _plain(changes: Any) -> dict[str, Any]:

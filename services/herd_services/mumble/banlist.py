@@ -14,10 +14,9 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from attrs import frozen
 
-from herd.core.errors import HerdError
 from herd.core.ledger import Change
 from herd_services.mumble.messages import Message, Type, encoded
-from herd_services.mumble.session import Session
+from herd_services.mumble.session import Refused, Session
 
 _NOBODY = IPv6Network("2001:db8::1/128")
 _CERTIFICATE = re.compile(r"[0-9a-fA-F]{40}")
@@ -82,7 +81,7 @@ def made(change: Change, name: str) -> ServerBan:
         certificate=change.subject if is_of_certificate else "",
         name=name,
         reason=change.reason or "",
-        start=f"{start:%Y-%m-%dT%H:%M:%S}",
+        start=f"{start:%Y-%m-%dT%H:%M:%SZ}",
         duration=duration,
     )
 
@@ -91,7 +90,7 @@ async def bans(session: Session) -> list[ServerBan]:
     """All that the server has. Raises HerdError."""
     answer = await session.ask(Type.BAN_LIST, {2: 1}, Type.BAN_LIST)
     if answer is None:
-        raise HerdError("the server does not tell its bans")
+        raise Refused("the server does not tell its bans")
     return [_read(each) for each in answer.parts(1)]
 
 
@@ -104,9 +103,9 @@ async def bring(
     await session.ask(Type.BAN_LIST, {1: [_written(each) for each in (*kept, *more)]})
     found = {each for ban in await bans(session) for each in ban.subjects}
     if missing := sorted(new - found):
-        raise HerdError(f"the server does not keep the ban of {', '.join(missing)}")
+        raise Refused(f"the server does not keep the ban of {', '.join(missing)}")
     if left := sorted(found & set(gone)):
-        raise HerdError(f"the server does not lift the ban of {', '.join(left)}")
+        raise Refused(f"the server does not lift the ban of {', '.join(left)}")
 
 
 def _within_six(network: IPv4Network | IPv6Network) -> IPv6Network:

@@ -28,7 +28,7 @@ from herd_services.mumble.banlist import ServerBan, is_certificate, subject
 from herd_services.mumble.listening import Place
 from herd_services.mumble.messages import Type
 from herd_services.mumble.people import address, meant, people, refuse_own
-from herd_services.mumble.session import Session, session
+from herd_services.mumble.session import Refused, Session, session
 from herd_services.terms import terms
 from herd_services.turn import change
 
@@ -192,7 +192,7 @@ async def _put_out(at: Session, changes: Sequence[Change]) -> None:
         if found is not None:
             await at.ask(Type.USER_REMOVE, {1: user.session, 3: reasons[found]})
             if user.session in at.users:
-                raise HerdError(f"the server does not put {user.name} out")
+                raise Refused(f"the server does not put {user.name} out")
 
 
 def _covers(network: Network, other: Network) -> bool:

@@ -8,7 +8,7 @@ from herd.core.errors import HerdError, WrongUsage
 from herd.core.host import Host
 from herd_services.mumble.banlist import is_certificate, network_of, shown, subject
 from herd_services.mumble.messages import Type
-from herd_services.mumble.session import Channel, Session, User
+from herd_services.mumble.session import Channel, Refused, Session, User
 
 # Of what the ledger remembers: before a registered name, whose certificate it is.
 _CERTIFICATE = "certificate:"
@@ -119,5 +119,5 @@ async def address(session: Session, user: User) -> IPv6Network:
     answer = await session.ask(Type.USER_STATS, {1: user.session}, Type.USER_STATS)
     found = b"" if answer is None else answer.content(14)
     if len(found) != 16:
-        raise HerdError(f"the server does not tell the address of {user.name}")
+        raise Refused(f"the server does not tell the address of {user.name}")
     return network_of(found)

@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 import trio
 
 from herd.core.events import Stage, Status
+from herd.core.state import State
 from herd.daemon.controller import Controller
+from herd.daemon.journal import Line, Priority
 from herd.daemon.log import ServiceLog
 
 # A watcher this many changes behind is let go.
@@ -18,12 +20,12 @@ WATCHER_BUFFER = 4096
 class Bulletin:
     """The own log and the watchers. `show` shows lines on standard error, and blocks where nobody reads them."""
 
-    def __init__(self, log: ServiceLog, show: Callable[[Sequence[str]], None]) -> None:
+    def __init__(self, log: ServiceLog, show: Callable[[Sequence[Line]], None]) -> None:
         self.log = log
         self._show = show
         self._watchers: set[trio.MemorySendChannel[Controller]] = set()
         # Lines, and events to set once all before them are written.
-        self._send, self._receive = trio.open_memory_channel[str | trio.Event](float("inf"))
+        self._send, self._receive = trio.open_memory_channel[Line | trio.Event](float("inf"))
 
     async def run(self) -> None:
         """Write the log until cancelled; what was said until then is shown."""
@@ -32,19 +34,19 @@ class Bulletin:
                 lines, events = _sorted_out([line, *self._waiting()])
                 if lines:
                     with trio.CancelScope(shield=True):
-                        await self.log.write([each.encode() for each in lines])
+                        await self.log.write([each.text.encode() for each in lines])
                         await trio.to_thread.run_sync(self._show, lines)
                 for event in events:
                     event.set()
         finally:
             self._show(_sorted_out(self._waiting())[0])
 
-    def _waiting(self) -> list[str | trio.Event]:
+    def _waiting(self) -> list[Line | trio.Event]:
         return [self._receive.receive_nowait() for _ in range(self._receive.statistics().current_buffer_used)]
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, priority: Priority = Priority.INFO) -> None:
         """One line in the log and on standard error."""
-        self._send.send_nowait(text)
+        self._send.send_nowait(Line(text, priority))
 
     async def flush(self) -> None:
         """Wait until all that was said is in the log."""
@@ -75,8 +77,8 @@ class Bulletin:
             send.close()
 
 
-def _sorted_out(items: list[str | trio.Event]) -> tuple[list[str], list[trio.Event]]:
-    return [each for each in items if isinstance(each, str)], [each for each in items if isinstance(each, trio.Event)]
+def _sorted_out(items: list[Line | trio.Event]) -> tuple[list[Line], list[trio.Event]]:
+    return [each for each in items if isinstance(each, Line)], [each for each in items if isinstance(each, trio.Event)]
 
 
 def announcement(controller: Controller) -> str:
@@ -97,6 +99,15 @@ def announcement(controller: Controller) -> str:
             due = " It will be respawned." if state.respawn_at is not None else ""
             disabled = "" if state.enabled else " It is disabled."
             return f"Service {name} has been stopped.{due}{disabled}"
+
+
+def urgency(state: State) -> Priority:
+    """How much the announcement of this state concerns whoever looks after the host."""
+    if state.failure is not None and state.status in (Status.STOPPING, Status.STOPPED):
+        return Priority.ERROR
+    if state.status in (Status.STOPPING, Status.STOPPED) and (state.cause is not None or state.respawn_at is not None):
+        return Priority.WARNING
+    return Priority.INFO
 
 
 _STEPS = {

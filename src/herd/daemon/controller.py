@@ -168,7 +168,7 @@ class Controller:
             self.state, effects = step(before, event, self._policy, trio.current_time())
         except Impossible as fault:
             # A fault of ours: the service keeps its state, and the log says what to report.
-            self._around.say(f"{self.service.name}: internal fault: {fault}")
+            self._around.warn(f"{self.service.name}: internal fault: {fault}")
             return
         if self.state.status is not before.status:
             self.since = self._inherited_since if self.runner.is_adopted else time.time()

@@ -45,8 +45,9 @@ _MOST_LINES = 20
 class Lent:
     """What a host has of the daemon around it."""
 
-    # One line in herdd's own log.
+    # One line in herdd's own log, and one of what should not be so.
     say: Callable[[str], None]
+    warn: Callable[[str], None]
     # The present process.
     process: Callable[[], Process | None]
     ledger: Callable[[], Ledger]
@@ -126,7 +127,7 @@ class ServiceHost:
     def warn(self, text: str) -> None:
         """Keep the warning for status and for whoever waits for the start, and log it."""
         self.warnings.append(text)
-        self._lent.say(text)
+        self._lent.warn(text)
 
     async def secret(self, name: str) -> str:
         """The text of that name."""

@@ -21,6 +21,7 @@ import trio
 from herd.daemon.compressor import Compressor
 from herd.daemon.follower import Follower
 from herd.daemon.intake import CHUNK, TURN, Intake
+from herd.daemon.journal import Journal
 from herd.daemon.lines import Block
 from herd.daemon.logfile import LogFile
 from herd.daemon.logpolicy import LogPolicy
@@ -66,12 +67,14 @@ class ServiceLog:
         policy: LogPolicy | None = None,
         compressor: Compressor | None = None,
         spool: Path | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.name = name
         self._directory = directory
         self._policy = policy or LogPolicy()
         self._compressor = compressor
         self._spool = spool
+        self._journal = journal
         self.path = directory
         self._file: LogFile | None = None
         # Of the process whose output is captured.
@@ -263,10 +266,14 @@ class ServiceLog:
     def _append(self, blocks: list[Block]) -> None:
         if self._file is not None:
             self._file.append(blocks)
+            if self._journal is not None and self._policy.journal:
+                self._journal.append(blocks)
 
     def _close(self, intake: Intake) -> None:
         if self._file is not None:
             self._file.close()
+        if self._journal is not None:
+            self._journal.close()
         intake.close()
 
     async def _in_thread(self, work: Callable[[Unpack[Arguments]], T], *arguments: *Arguments) -> T:

@@ -49,6 +49,8 @@ class LogPolicy:
     keep: int = field(default=5, validator=validators.ge(0))
     compress: bool = True
     time_stamps: bool = True
+    # Whether systemd's journal gets the lines too.
+    journal: bool = False
 
     def is_due(self, size: int, age: float, coming: int) -> bool:
         """Whether a log of that size and age is moved aside before so many bytes more are written to it."""

@@ -11,7 +11,6 @@ import pwd
 import signal
 import socket
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -23,16 +22,16 @@ import trio
 import herd
 from herd.core.errors import HerdError
 from herd.core.service import Surroundings
-from herd.daemon import config, files, orders
+from herd.daemon import config, files, orders, succession
 from herd.daemon.config import Configuration
+from herd.daemon.journal import Line, is_journal, with_priorities, with_stamps
 from herd.daemon.limits import OPEN_FILES
-from herd.daemon.lines import stamp
 from herd.daemon.paths import Paths, default_paths
 from herd.daemon.process import become_subreaper, reap_orphans
 from herd.daemon.remembered import DisabledNames
 from herd.daemon.server import listening, serve, sole_daemon
-from herd.daemon.succession import take_over
 from herd.daemon.supervisor import Supervisor
+from herd.daemon.systemd import Manager
 
 _PATH = click.Path(path_type=Path, resolve_path=False)
 
@@ -44,6 +43,9 @@ _PATH = click.Path(path_type=Path, resolve_path=False)
 @click.option("--state-dir", type=_PATH, help="What outlives a restart [/var/lib/herd].")
 @click.option("--log-dir", type=_PATH, help="A file for each service [/var/log/herd].")
 @click.option("--check", is_flag=True, help="Read the configuration, say what is wrong with it, and stop.")
+@click.option("--setup", is_flag=True, help="Make systemd start this herdd at every boot, and stop.")
+@click.option("--dry-run", is_flag=True, help="With --setup: say what would be done, and stop.")
+@click.option("--sweep", is_flag=True, help="End all that a herdd which is gone has left running, and stop.")
 @click.version_option(herd.__version__, prog_name="herdd")
 def main(
     config_file: Path | None,
@@ -52,12 +54,24 @@ def main(
     state_dir: Path | None,
     log_dir: Path | None,
     check: bool,
+    setup: bool,
+    dry_run: bool,
+    sweep: bool,
 ) -> None:
     """Start the services of the configuration and keep them running."""
     # Modules stay: to look through them for garbage would stop everything for 10 milliseconds, again and again.
     gc.freeze()
     paths = chosen_paths(config_file, socket, runtime_dir, state_dir, log_dir)
     try:
+        if setup or dry_run:
+            # Not every herdd is set up, and importlib.resources takes its time.
+            from herd.daemon.setup import set_up
+
+            set_up(click.echo, dry_run=dry_run)
+            return
+        if sweep:
+            trio.run(_sweep, paths)
+            return
         read = partial(config.load, paths.config, surroundings(paths))
         if check:
             names = [service.name for service in read().services]
@@ -109,6 +123,8 @@ async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str]
 
     Raises HerdError when it cannot begin.
     """
+    # What systemd says to herdd is for no other program.
+    manager = Manager.of(os.environ)
     # Nothing is touched before the configuration is right.
     configuration = read()
     _make_directories(paths)
@@ -126,23 +142,31 @@ async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str]
     ):
         async with listening(paths.socket) as control, leaving_nothing(supervisor), trio.open_nursery() as nursery:
             await nursery.start(supervisor.run)
-            await take_over(supervisor)
+            await succession.take_over(supervisor)
             nursery.start_soon(_reap, ended)
             nursery.start_soon(_heed_signals, stops, supervisor)
-            nursery.start_soon(serve, control.listener, supervisor, supervisor.say)
+            nursery.start_soon(serve, control.listener, supervisor, supervisor.warn)
+            nursery.start_soon(manager.attend, paths.socket, supervisor)
             supervisor.say(f"herdd {herd.__version__} listens on {paths.socket}.")
             orders.start_all(supervisor)
             await supervisor.end_asked.wait()
             successor = None
             if supervisor.is_upgrade:
                 supervisor.say("herdd is executed anew; every service runs on.")
-                successor = control.hand_over()
+                await manager.be_replaced()
+                successor = {**control.hand_over(), **manager.variables}
             else:
+                await manager.be_stopped()
                 await orders.stop_all(supervisor)
                 supervisor.say("Every service has been stopped; herdd ends.")
             await supervisor.bulletin.flush()
             nursery.cancel_scope.cancel()
     return successor
+
+
+async def _sweep(paths: Paths) -> None:
+    with sole_daemon(paths.socket):
+        await succession.sweep(paths.processes_dir, partial(click.echo, err=True))
 
 
 @asynccontextmanager
@@ -197,10 +221,12 @@ async def _heed_signals(stops: AsyncIterator[int], supervisor: Supervisor) -> No
             supervisor.end_asked.set()
 
 
-def _show(lines: Sequence[str]) -> None:
+def _show(lines: Sequence[Line]) -> None:
+    # The journal has a time stamp of its own, and a place for the priority.
+    shown = with_priorities(lines) if is_journal(sys.stderr.fileno(), os.environ) else with_stamps(lines)
     # Where nobody reads, the log file still has it.
     with suppress(OSError):
-        sys.stderr.write("".join(f"{stamp(time.time())} {line}\n" for line in lines))
+        sys.stderr.write("".join(f"{line}\n" for line in shown))
         sys.stderr.flush()
 
 

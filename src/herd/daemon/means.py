@@ -60,3 +60,7 @@ class Means(Protocol):
     def say(self, text: str) -> None:
         """One line in herdd's own log."""
         ...
+
+    def warn(self, text: str) -> None:
+        """The same, of what should not be so."""
+        ...

@@ -49,7 +49,8 @@ class Runner:
         self.service = service
         name = service.name
         lent = Lent(
-            say=self._warn,
+            say=self._say,
+            warn=self._warn,
             process=lambda: self.process,
             ledger=lambda: means.ledger(name),
             secrets=lambda: means.secrets,
@@ -233,7 +234,7 @@ class Runner:
     def _attend(self, process: Process, notices: NotifySocket | None) -> Attendance:
         assert self.nursery is not None
         assert self._who is not None
-        self.attendance = Attendance(self.service, process, self._who, self.nursery, self._tell, self._means.say)
+        self.attendance = Attendance(self.service, process, self._who, self.nursery, self._tell, self._means.warn)
         self._output = self.attendance.output
         self.attendance.begin(self._log, notices)
         return self.attendance
@@ -299,8 +300,11 @@ class Runner:
     def _stop(self) -> None:
         self._post(events.Stop())
 
-    def _warn(self, text: str) -> None:
+    def _say(self, text: str) -> None:
         self._means.say(f"{self.service.name}: {text}")
+
+    def _warn(self, text: str) -> None:
+        self._means.warn(f"{self.service.name}: {text}")
 
 
 def _reason(error: Exception, service: Service) -> str:

@@ -27,6 +27,7 @@ from herd.daemon.doorkeeper import FREE, Doorkeeper, Share
 from herd.daemon.factbook import Factbook
 from herd.daemon.methods import METHODS, Method, Session, VarlinkError
 from herd.daemon.supervisor import Supervisor
+from herd.daemon.systemd import given_socket
 
 _RECEIVE = 16 * 1024
 # Calls read ahead on one connection before its reader waits.
@@ -36,8 +37,8 @@ _BACKLOG = 512
 _AT_ONCE = 64
 # Where there are no descriptors or no memory left, seconds until there may be some.
 _EXHAUSTED, _RELIEF = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM), 0.1
-# Its value is the descriptor of the listening socket.
-_HANDED_OVER = "HERD_LISTENER"
+# Its value is the descriptor of the listening socket; of one that systemd made, the other variable's is.
+_HANDED_OVER, _LENT = "HERD_LISTENER", "HERD_LENT_LISTENER"
 # Longer than any Unix socket's path may be (sun_path, unix(7)).
 _MAX_PATH = 107
 
@@ -68,10 +69,11 @@ def sole_daemon(path: Path) -> Iterator[None]:
 
 
 class ControlSocket:
-    """The listener, which can outlive this herdd."""
+    """The listener, which can outlive this herdd. One that is `lent` is systemd's, and so is its path."""
 
-    def __init__(self, server: trio.socket.SocketType) -> None:
+    def __init__(self, server: trio.socket.SocketType, *, lent: bool) -> None:
         self.listener = trio.SocketListener(server)
+        self.is_lent = lent
         self.is_handed_over = False
 
     def hand_over(self) -> dict[str, str]:
@@ -79,30 +81,37 @@ class ControlSocket:
         self.is_handed_over = True
         descriptor = os.dup(self.listener.socket.fileno())
         os.set_inheritable(descriptor, True)
-        return {**os.environ, _HANDED_OVER: str(descriptor)}
+        return {**os.environ, _LENT if self.is_lent else _HANDED_OVER: str(descriptor)}
 
 
 @asynccontextmanager
 async def listening(path: Path) -> AsyncIterator[ControlSocket]:
     """Listen on the path, a stale socket replaced; gone from the path afterwards unless handed over.
 
-    Everybody may connect (0666): doorkeeper.py says why.
+    Everybody may connect (0666): doorkeeper.py says why. A socket that systemd listens on is taken as it is, and stays.
+    Raises HerdError.
     """
-    inherited = os.environ.pop(_HANDED_OVER, None)
-    server = await _bound(path) if inherited is None else trio.socket.from_stdlib_socket(_inherited(int(inherited)))
-    control = ControlSocket(server)
+    control = _inherited(_HANDED_OVER) or _inherited(_LENT)
+    if control is None:
+        given = given_socket(os.environ, path)
+        server = await _bound(path) if given is None else trio.socket.from_stdlib_socket(given)
+        control = ControlSocket(server, lent=given is not None)
     try:
         yield control
     finally:
-        server.close()
-        if not control.is_handed_over:
+        control.listener.socket.close()
+        if not control.is_handed_over and not control.is_lent:
             with suppress(OSError):
                 os.unlink(path)
 
 
-def _inherited(descriptor: int) -> socket.socket:
+def _inherited(name: str) -> ControlSocket | None:
+    """What the herdd that was executed before in this process has left."""
+    if name not in os.environ:
+        return None
+    descriptor = int(os.environ.pop(name))
     os.set_inheritable(descriptor, False)
-    return socket.socket(fileno=descriptor)
+    return ControlSocket(trio.socket.from_stdlib_socket(socket.socket(fileno=descriptor)), lent=name == _LENT)
 
 
 async def _bound(path: Path) -> trio.socket.SocketType:

@@ -7,8 +7,9 @@ is ended, for what was still to be done to it is not known. Source of the checks
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from signal import SIGKILL, pidfd_send_signal
 
 import trio
@@ -36,7 +37,7 @@ async def take_over(supervisor: Supervisor) -> None:
     """Adopt what can be, end the rest. Asked once, before anything is started."""
     wanted = {name: controller.service for name, controller in supervisor.controllers.items()}
     left = await trio.to_thread.run_sync(_inspect, supervisor, wanted)
-    await _end(left, supervisor.say)
+    await _end(left.marks, left.leaders, supervisor.say)
     supervisor.taken_over = {record.service for record, _, _ in left.kept}
     for record, process, who in left.kept:
         controller = supervisor.controllers[record.service]
@@ -71,14 +72,22 @@ def _reclaimed(record: Record, service: Service) -> tuple[Process, Identity] | N
     return None
 
 
-def _remains(left: Inheritance) -> set[int]:
+async def sweep(processes_dir: Path, say: Callable[[str], None]) -> None:
+    """End whatever a herdd that is gone has left, where no other herdd is to take it over."""
+    records = load(processes_dir)
+    leaders = tuple(record for record in records if is_same(record))
+    await _end(frozenset(record.mark for record in records), leaders, say)
+    forget(processes_dir, [record.service for record in records])
+
+
+def _remains(marks: frozenset[str], leaders: Sequence[Record]) -> set[int]:
     """Whoever bears a mark, or has hidden it and is in such a session."""
-    return set(marked(left.marks)).union(*(in_session(each.pid, each.mark) for each in left.leaders))
+    return set(marked(marks)).union(*(in_session(each.pid, each.mark) for each in leaders))
 
 
-async def _end(left: Inheritance, say: Callable[[str], None]) -> None:
+async def _end(marks: frozenset[str], leaders: Sequence[Record], say: Callable[[str], None]) -> None:
     """KILL what is to end, again and again until nothing of it is left."""
-    while left.marks and (found := await trio.to_thread.run_sync(_remains, left)):
+    while marks and (found := await trio.to_thread.run_sync(_remains, marks, leaders)):
         say(f"{len(found)} processes of an earlier herdd, which cannot be taken over, are ended.")
         for pid in found:
             with suppress(ProcessLookupError):

@@ -21,13 +21,14 @@ from herd.core.suggest import did_you_mean
 from herd.daemon import snapshots
 from herd.daemon.accesslist import warnings
 from herd.daemon.audit import AUDIT, Audit
-from herd.daemon.bulletin import Bulletin, announcement
+from herd.daemon.bulletin import Bulletin, announcement, urgency
 from herd.daemon.compressor import Compressor
 from herd.daemon.config import Configuration
 from herd.daemon.controller import Controller
 from herd.daemon.enabling import Enabling
 from herd.daemon.host import ServiceHost
 from herd.daemon.identity import Identity
+from herd.daemon.journal import Journal, Line, Priority, is_there
 from herd.daemon.launch import launch, prepare
 from herd.daemon.limits import OPEN_FILES
 from herd.daemon.log import ServiceLog
@@ -52,7 +53,7 @@ class Supervisor:
         processes_dir: Path,
         disabled: DisabledNames,
         state_dir: Path,
-        show: Callable[[Sequence[str]], None],
+        show: Callable[[Sequence[Line]], None],
     ) -> None:
         # Reads the configuration; blocks. Raises ConfigurationError.
         self.read = read
@@ -80,13 +81,14 @@ class Supervisor:
         self._ledger_file = state_dir / "ledger.sqlite"
         self.secrets = Secrets(state_dir / "secrets")
         self._book: Book | None = None
-        self.enabling = Enabling(self.controllers, disabled, self.say)
+        self.enabling = Enabling(self.controllers, disabled, self.warn)
         # Who waits for which services to come up, and those that did.
         self._arrivals: list[tuple[Collection[str], dict[str, Controller]]] = []
         self._scopes: dict[str, trio.CancelScope] = {}
         self._nursery: trio.Nursery | None = None
         self.register(configuration.services)
         self.give_roles(configuration.access)
+        self._look_for_journal()
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the controllers until cancelled."""
@@ -116,7 +118,7 @@ class Supervisor:
         """
         services = list(services)
         if missing := OPEN_FILES.make_room(len(services)):
-            self.say(f"herdd may need {missing} open files more than it is allowed; raise its limit (LimitNOFILE=).")
+            self.warn(f"herdd may need {missing} open files more than it is allowed; raise its limit (LimitNOFILE=).")
         for service in services:
             known = self.controllers.get(service.name)
             if known is None:
@@ -136,11 +138,13 @@ class Supervisor:
             policy=self.log_policy,
             compressor=self._compressor,
             spool=self.processes_dir / f"{service.name}.output",
+            journal=Journal(service.name),
         )
 
     def keep_logs(self, policy: LogPolicy) -> None:
         """Keep all logs by this policy from now on."""
         self.log_policy = policy
+        self._look_for_journal()
         for log in (self.bulletin.log, self.audit.log, *(controller.log for controller in self.controllers.values())):
             log.follow(policy)
 
@@ -149,6 +153,10 @@ class Supervisor:
         self.access = access
         for warning in warnings(access):
             self.say(warning)
+
+    def _look_for_journal(self) -> None:
+        if self.log_policy.journal and not is_there():
+            self.warn("cannot write to the journal: there is none; leave journal out of [log]")
 
     def _own(self, name: str) -> None:
         if self._nursery is not None:
@@ -248,7 +256,7 @@ class Supervisor:
             self.enabling.note_change()
         if controller.state.status is before.status:
             return
-        self.say(announcement(controller))
+        self.bulletin.say(announcement(controller), urgency(controller.state))
         if controller.state.serves and not before.serves:
             self._arrived(controller)
         # What it lacked may have come back while word of that loss was on its way.
@@ -295,6 +303,10 @@ class Supervisor:
     def say(self, text: str) -> None:
         """One line in herdd's own log."""
         self.bulletin.say(text)
+
+    def warn(self, text: str) -> None:
+        """The same, of what should not be so."""
+        self.bulletin.say(text, Priority.WARNING)
 
     async def measured(self, name: str) -> Snapshot:
         """A service as it is now, with what its processes use and where they listen."""

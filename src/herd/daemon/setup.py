@@ -1,0 +1,102 @@
+"""`herdd --setup`: what a package does for herdd, where it was installed by pip or pipx.
+
+The files of herd/system are put where the administrator's belong, the user and groups made, the units enabled and
+started. A configuration that is there is left as it is. The plan is printed; a dry run does no more than that.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from attrs import frozen
+
+from herd.core.errors import HerdError
+
+_PACKAGED = Path("/usr/lib/systemd/system/herdd.service")
+_UNITS = Path("/etc/systemd/system")
+_RUNNING = Path("/run/systemd/system")
+# Where each file of herd/system belongs, and whether one that is there stays.
+_PLACES = (
+    ("herdd.service", _UNITS / "herdd.service", False),
+    ("herdd.socket", _UNITS / "herdd.socket", False),
+    ("sysusers.conf", Path("/etc/sysusers.d/herdctl.conf"), False),
+    ("tmpfiles.conf", Path("/etc/tmpfiles.d/herdctl.conf"), False),
+    ("herd.toml", Path("/etc/herd/herd.toml"), True),
+)
+_COMMANDS = (
+    ("systemd-sysusers", "herdctl.conf"),
+    ("systemd-tmpfiles", "--create", "herdctl.conf"),
+    ("systemctl", "enable", "herdd.service"),
+)
+# Only where systemd runs. A herdd that runs already is left alone: for a new one there is "herd upgrade root".
+_AT_ONCE = (("systemctl", "daemon-reload"), ("systemctl", "start", "herdd.service"))
+
+
+@frozen
+class File:
+    """A file to write, in a directory that is made where it is missing."""
+
+    place: Path
+    content: str
+
+
+def plan(bindir: Path, root: Path = Path("/")) -> tuple[list[File], list[Sequence[str]]]:
+    """The files that are to be written, below `root`, and the commands to run then."""
+    written = []
+    for name, place, stays in _PLACES:
+        content = (files("herd") / "system" / name).read_text().replace("@bindir@", str(bindir))
+        below = root / place.relative_to("/")
+        if not (below.exists() and (stays or below.read_text() == content)):
+            written.append(File(below, content))
+    return written, [*_COMMANDS, *(_AT_ONCE if _RUNNING.is_dir() else ())]
+
+
+def set_up(say: Callable[[str], None], *, dry_run: bool) -> None:
+    """Carry it out, each step said before it is done. Raises HerdError."""
+    if _PACKAGED.exists():
+        raise HerdError("cannot set up herdd: its package has done so; start it with: systemctl start herdd")
+    written, commands = plan(_own_bindir())
+    if not dry_run and os.geteuid() != 0:
+        raise HerdError("cannot set up herdd: only root may; try herdd --setup --dry-run, or ask as root")
+    for file in written:
+        say(f"write {file.place}")
+        if not dry_run:
+            _write(file)
+    for command in commands:
+        say(f"run {' '.join(command)}")
+        if not dry_run:
+            _run(command)
+
+
+def _own_bindir() -> Path:
+    """Where this herdd and its herd are. Links are kept: pipx's stay where they are, and what is behind them moves."""
+    found = shutil.which(sys.argv[0])
+    if found is None or not (Path(found).parent / "herd").exists():
+        raise HerdError(
+            f"cannot set up herdd: {sys.argv[0]} is no installed command; install herdctl with pipx, or pip"
+        )
+    return Path(found).absolute().parent
+
+
+def _write(file: File) -> None:
+    try:
+        file.place.parent.mkdir(parents=True, exist_ok=True)
+        file.place.write_text(file.content)
+        file.place.chmod(0o644)
+    except OSError as error:
+        raise HerdError(f"cannot write {file.place}: {error.strerror}") from error
+
+
+def _run(command: Sequence[str]) -> None:
+    try:
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    except FileNotFoundError as error:
+        raise HerdError(f"cannot run {command[0]}: it is not there; herdd --setup is for hosts with systemd") from error
+    except subprocess.CalledProcessError as error:
+        raise HerdError(f"cannot go on: {' '.join(command)} failed; see above, and try again") from error
