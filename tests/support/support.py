@@ -325,3 +325,7 @@ def _end_at_once(daemon: Daemon) -> None:
                 child.kill()
         daemon.process.kill()
     daemon.wait()
+    # What it had taken over of another, or left to us.
+    for orphan in _marked_children():
+        with suppress(psutil.Error):
+            orphan.kill()
