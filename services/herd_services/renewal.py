@@ -24,16 +24,31 @@ class Renewal:
 
     async def __call__(self, host: Host) -> None:
         async with host.watching(self.certificates.sources) as changes:
-            await _tell_expiry(host, self.certificates)
+            # It may have been renewed before anybody watched.
+            await self._follow(host)
+            await self._tell(host)
             async for _ in changes:
-                try:
-                    if await self.certificates.provide(host):
-                        host.signal(self.signal)
-                        host.say("its certificate was renewed.")
-                        await _tell_expiry(host, self.certificates)
-                except HerdError as error:
-                    # What is served goes on; whoever writes two files writes one after the other.
-                    host.say(error.message)
+                if await self._follow(host):
+                    await self._tell(host)
+
+    async def _follow(self, host: Host) -> bool:
+        """Whether another was taken over. What is served goes on: whoever writes two files writes one by one."""
+        try:
+            if await self.certificates.provide(host):
+                host.signal(self.signal)
+                host.say("its certificate was renewed.")
+                return True
+        except HerdError as error:
+            host.say(error.message)
+        except OSError as error:
+            host.say(f"cannot take its certificate over: {error.strerror}")
+        return False
+
+    async def _tell(self, host: Host) -> None:
+        try:
+            await _tell_expiry(host, self.certificates)
+        except HerdError as error:
+            host.say(error.message)
 
 
 async def _tell_expiry(host: Host, certificates: Certificates) -> None:

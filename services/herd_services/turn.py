@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from herd.core.action import Action, Invocation, Reply
 from herd.core.host import Host
@@ -25,4 +25,9 @@ def change(
     name: str, documentation: str, handler: Callable[[Host, Invocation], Awaitable[Reply]], usage: str, *, role: Role
 ) -> Action:
     """An action that changes something, alone."""
-    return Action(name, documentation, _Alone(handler), usage, role=role)
+    return alone(Action(name, documentation, handler, usage, role=role))
+
+
+def alone(action: Action) -> Action:
+    """The same, in a turn of its own."""
+    return evolve(action, handler=_Alone(action.handler))

@@ -6,11 +6,14 @@ import json
 import os
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Network
 from pathlib import Path
 
 import psutil
 import pytest
+from attrs import evolve
 
 from herd_services.mumble.banlist import ServerBan
 from mumble import joined, kept_bans, port_of, refused, running, set_bans, table
@@ -163,7 +166,7 @@ def test_people_are_seen_silenced_moved_and_written_to(server: tuple[Daemon, int
         _done(daemon, "kick", NAME, "Guest", "--reason", "later")
         assert guest.until("left", who="Guest")["reason"] == "later"
     # A registered name is somebody even when nobody has come by it.
-    assert f"{certificate} is banned" in _done(daemon, "ban", NAME, "Ann")
+    assert f"{certificate} (Ann) is banned" in _done(daemon, "ban", NAME, "Ann")
     _done(daemon, "unban", NAME, certificate)
 
 
@@ -248,3 +251,71 @@ def test_a_ban_of_a_client_stays_as_it_is() -> None:
         assert kept_bans(port, password) == [theirs]
         _done(daemon, "unban", NAME, "Eve")
         assert kept_bans(port, password) == []
+
+
+def test_a_ban_of_a_client_goes_by_halves() -> None:
+    config = table()
+    port = port_of(config)
+    with running(config) as daemon:
+        password = _done(daemon, "superuser-password", NAME).strip()
+        both = ServerBan(IPv6Network("2001:db8:5::/64"), "e" * 40, "Eve", "", "2026-11-21T12:00:00Z", 0)
+        set_bans(port, password, [both])
+        _done(daemon, "unban", NAME, "2001:db8:5::/64")
+        assert _done(daemon, "list-bans", NAME) == f"  - {'e' * 40} (Eve), not by herd\n"
+
+
+def test_what_the_ledger_let_in_again_may_be_banned_by_a_client() -> None:
+    config = table()
+    port = port_of(config)
+    with running(config) as daemon:
+        password = _done(daemon, "superuser-password", NAME).strip()
+        _done(daemon, "ban", NAME, "d" * 40)
+        _done(daemon, "unban", NAME, "d" * 40)
+        later = f"{datetime.now(UTC) + timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
+        theirs = ServerBan(IPv6Network("2001:db8:5::/64"), "d" * 40, "Dan", "", later, 0)
+        set_bans(port, password, [theirs])
+        _done(daemon, "restart", NAME)
+        assert kept_bans(port, password) == [theirs]
+        # The ledger prevails over what came before it spoke.
+        set_bans(port, password, [evolve(theirs, start="2026-01-01T00:00:00Z")])
+        _done(daemon, "restart", NAME)
+        assert _done(daemon, "list-bans", NAME) == "  - 2001:db8:5::/64 (Dan), not by herd\n"
+
+
+def test_the_same_ban_again_begins_anew() -> None:
+    config = table()
+    port = port_of(config)
+    with running(config) as daemon:
+        password = _done(daemon, "superuser-password", NAME).strip()
+        _done(daemon, "ban", NAME, "d" * 40, "--for", "1h")
+        (first,) = kept_bans(port, password)
+        # The server's clock has seconds.
+        while f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}" == first.start:
+            pass
+        _done(daemon, "ban", NAME, "d" * 40, "--for", "1h")
+        (second,) = kept_bans(port, password)
+        assert second.start > first.start
+
+
+def test_a_ban_too_long_for_the_server_is_one_for_ever(tmp_path: Path) -> None:
+    config = table()
+    port = port_of(config)
+    with running(config) as daemon:
+        password = _done(daemon, "superuser-password", NAME).strip()
+        _done(daemon, "ban", NAME, "d" * 40, "--for", "36500d")
+        (kept,) = kept_bans(port, password)
+        assert kept.duration == 0
+        file = tmp_path / "bans.rec"
+        file.write_text(f"Who: {'e' * 40}\nUntil: 9999-12-31 23:59:59 -0100\n")
+        assert "more than a hundred years from now" in _done(daemon, "import-bans", NAME, str(file), status=1)
+        assert _done(daemon, "list-bans", NAME).count("\n") == 1
+
+
+def test_several_at_once_do_not_put_each_other_out(server: tuple[Daemon, int]) -> None:
+    """The server lets SuperUser be there once."""
+    daemon, _ = server
+    words = [("list-users", NAME), ("list-bans", NAME), ("ban", NAME, "f" * 40), ("list-channels", NAME)] * 3
+    with ThreadPoolExecutor(len(words)) as pool:
+        done = list(pool.map(lambda each: daemon.herd(*each), words))
+    assert [each.returncode for each in done] == [0] * len(words), [each.stderr for each in done]
+    _done(daemon, "unban", NAME, "f" * 40)

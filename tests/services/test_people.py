@@ -94,6 +94,11 @@ def test_one_server_that_fails_and_one_that_does_not_run_are_told(tmp_path: Path
             _done(daemon, "register-user", "mumble", "Bob")
             assert "(Bob) is banned.\n" in _done(daemon, "ban", "root", "bob")
             bob.until("left", who="Bob")
+        # By the name, while nobody of that name is connected, too.
+        _done(daemon, "unban", "root", "bob")
+        assert "(Bob) is banned.\n" in _done(daemon, "ban", "root", "bob")
+        assert _done(daemon, "bans").startswith("mumble-server: ")
+        assert " (bob), by root" in _done(daemon, "bans")
         told = _done(daemon, "unban", "root", "bob")
         assert told.endswith(" is no longer banned.\n")
         with joined(port_of(config), "Bob", tmp_path):

@@ -19,7 +19,8 @@ import trio
 
 from herd.daemon.links import connected
 from herd_services.certificates import self_signed
-from herd_services.mumble.banlist import ServerBan, bans, bring
+from herd_services.mumble.banlist import ServerBan, bans, replace
+from herd_services.mumble.messages import Message
 from herd_services.mumble.session import Session
 from meet import free_ports
 from support import PATIENCE, Daemon, herdd, toml
@@ -149,11 +150,15 @@ def kept_bans(port: int, password: str) -> list[ServerBan]:
 
 def set_bans(port: int, password: str, more: list[ServerBan]) -> None:
     """As somebody's client would."""
-    trio.run(_asked, port, password, lambda session: bring(session, [], more, ()))
+    trio.run(_asked, port, password, lambda session: replace(session, more, more, ()))
 
 
 async def _asked(port: int, password: str, procedure: Callable[[Session], Awaitable[Any]]) -> Any:
     async with connected("127.0.0.1", port) as stream:
-        session = Session(stream, stream.receive)
+        session = Session(stream, _within)
         await session.log_in(password)
         return await procedure(session)
+
+
+async def _within(seconds: float, procedure: Callable[[], Awaitable[Message | None]]) -> Message | None:
+    return await procedure()

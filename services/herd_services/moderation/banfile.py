@@ -14,6 +14,8 @@ from herd_services.moderation.ban import Words
 # Bytes.
 MAX_FILE = 16 * 1024 * 1024
 _FORMS = ("%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
+# Seconds, as --for has it: beyond it some moments cannot be told.
+_LONGEST = 36525 * 86400.0
 # As many mistakes as are told at once.
 _MOST_PROBLEMS = 20
 
@@ -48,7 +50,7 @@ def wishes(content: bytes, name: str, now: float, words: Words, judge: Judge) ->
     found, problems = [], []
     for line, fields in read:
         try:
-            found.append(_wish(fields, words, judge))
+            found.append(_wish(fields, words, judge, now))
         except ValueError as error:
             problems.append(f"cannot import {name}, line {line}: {error}")
     if problems:
@@ -56,12 +58,12 @@ def wishes(content: bytes, name: str, now: float, words: Words, judge: Judge) ->
     return [each for each in found if each.until is None or each.until > now]
 
 
-def _wish(fields: dict[str, str], words: Words, judge: Judge) -> Wish:
+def _wish(fields: dict[str, str], words: Words, judge: Judge, now: float) -> Wish:
     subject = _judged(fields, words.subject, judge.subject)
     is_placed = words.place is not None and fields.get(words.place, "").strip()
     place = _judged(fields, words.place, judge.place) if words.place and is_placed else None
     until = fields.get("Until", "").strip()
-    return Wish(place, subject, fields.get("Reason") or None, _moment(until) if until else None)
+    return Wish(place, subject, fields.get("Reason") or None, _moment(until, now) if until else None)
 
 
 def _judged(fields: dict[str, str], field: str, judge: Callable[[str], str]) -> str:
@@ -72,10 +74,13 @@ def _judged(fields: dict[str, str], field: str, judge: Callable[[str], str]) -> 
         raise ValueError(f"its {field} is {text[:80]!r}, and {error}") from error
 
 
-def _moment(text: str) -> float:
+def _moment(text: str, now: float) -> float:
     for form in _FORMS:
         try:
-            return datetime.strptime(text, form).timestamp()
-        except ValueError:
+            moment = datetime.strptime(text, form).timestamp()
+        except (ValueError, OverflowError):
             continue
+        if moment > now + _LONGEST:
+            raise ValueError(f"its Until is {text!r}, more than a hundred years from now; leave it out")
+        return moment
     raise ValueError(f"its Until is {text!r}, and a moment is written 2026-11-28 12:00:00 +0100")

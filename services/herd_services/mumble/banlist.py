@@ -8,7 +8,7 @@ Bans that people set in their clients have both; they stay as they are until som
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 
@@ -18,8 +18,10 @@ from herd.core.ledger import Change
 from herd_services.mumble.messages import Message, Type, encoded
 from herd_services.mumble.session import Refused, Session
 
-_NOBODY = IPv6Network("2001:db8::1/128")
+NOBODY = IPv6Network("2001:db8::1/128")
 _CERTIFICATE = re.compile(r"[0-9a-fA-F]{40}")
+# Seconds: a signed number of 32 bits.
+_LONGEST = 2**31 - 1
 # Version 4 within version 6.
 _MAPPED = 96
 
@@ -38,7 +40,7 @@ class ServerBan:
     @property
     def subjects(self) -> tuple[str, ...]:
         """What it is about."""
-        network = () if self.network == _NOBODY else (shown(self.network),)
+        network = () if self.network == NOBODY else (shown(self.network),)
         return (*((self.certificate,) if self.certificate else ()), *network)
 
 
@@ -73,17 +75,22 @@ def network_of(address: bytes, prefix: int = 128) -> IPv6Network:
 def made(change: Change, name: str) -> ServerBan:
     """The ban that a change asks for."""
     is_of_certificate = is_certificate(change.subject)
-    start = datetime.fromtimestamp(change.at, UTC)
     # The server counts by itself, too: a ban ends though herdd may not run then.
     duration = 0 if change.until is None else max(1, round(change.until - change.at))
     return ServerBan(
-        network=_NOBODY if is_of_certificate else _within_six(ip_network(change.subject)),
+        network=NOBODY if is_of_certificate else _within_six(ip_network(change.subject)),
         certificate=change.subject if is_of_certificate else "",
         name=name,
         reason=change.reason or "",
-        start=f"{start:%Y-%m-%dT%H:%M:%SZ}",
-        duration=duration,
+        start=started(change),
+        # A longer one has ended already, as the server counts.
+        duration=duration if duration <= _LONGEST else 0,
     )
+
+
+def started(change: Change) -> str:
+    """When it was decided, as the server writes it; texts of that form compare as the moments do."""
+    return f"{datetime.fromtimestamp(change.at, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 async def bans(session: Session) -> list[ServerBan]:
@@ -94,17 +101,16 @@ async def bans(session: Session) -> list[ServerBan]:
     return [_read(each) for each in answer.parts(1)]
 
 
-async def bring(
-    session: Session, present: Iterable[ServerBan], more: Sequence[ServerBan], gone: Collection[str]
+async def replace(
+    session: Session, wanted: Sequence[ServerBan], more: Sequence[ServerBan], gone: Collection[str]
 ) -> None:
-    """Have `more`, in place of others about the same, and none that is about `gone`; read back. Raises HerdError."""
-    new = {each for ban in more for each in ban.subjects}
-    kept = [each for each in present if not set(each.subjects) & (new | set(gone))]
-    await session.ask(Type.BAN_LIST, {1: [_written(each) for each in (*kept, *more)]})
+    """Have these and no others; read back that `more` of them are there and nothing about `gone`. Raises HerdError."""
+    await session.ask(Type.BAN_LIST, {1: [_written(each) for each in wanted]})
     found = {each for ban in await bans(session) for each in ban.subjects}
-    if missing := sorted(new - found):
+    if missing := sorted({each for ban in more for each in ban.subjects} - found):
         raise Refused(f"the server does not keep the ban of {', '.join(missing)}")
-    if left := sorted(found & set(gone)):
+    about = {each for ban in wanted for each in ban.subjects}
+    if left := sorted((found & set(gone)) - about):
         raise Refused(f"the server does not lift the ban of {', '.join(left)}")
 
 

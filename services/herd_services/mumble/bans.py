@@ -7,7 +7,6 @@ server goes on counting a ban's time while herdd does not run.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from attrs import evolve, frozen
 
@@ -24,18 +23,19 @@ from herd_services.moderation.ending import HERDD, closed
 from herd_services.moderation.files import ban_file_actions, imported
 from herd_services.moderation.history import history
 from herd_services.mumble import banlist
-from herd_services.mumble.banlist import ServerBan, is_certificate, subject
+from herd_services.mumble.applying import bring, put_out
+from herd_services.mumble.banlist import ServerBan, subject
 from herd_services.mumble.listening import Place
-from herd_services.mumble.messages import Type
-from herd_services.mumble.people import address, meant, people, refuse_own
-from herd_services.mumble.session import Refused, Session, session
+from herd_services.mumble.messages import BadMessage
+from herd_services.mumble.people import known_names, meant, refuse_own
+from herd_services.mumble.session import Session, session
 from herd_services.terms import terms
 from herd_services.turn import change
 
 # Of a change in the ledger: a server is one place.
 HERE = "*"
-
-Network = IPv4Network | IPv6Network
+# Seconds until what did not succeed is tried again.
+_SOON = 60.0
 
 
 def _nowhere(place: str) -> str:
@@ -61,20 +61,20 @@ class Bans:
         who, on = call.arguments[0], terms(host, call)
         async with session(host, self.place, f"ban {who}") as at:
             whom = await meant(host, at, who, by_address="--address" in call.arguments.options)
-            names = {each: user.name for user in at.users.values() for each in whom if user.certificate == each}
-            changes = [on.change(HERE, each, Kind.BAN, holds=True) for each in whom]
-            await self._decide(host, at, changes, names)
+            names = await known_names(host, at)
+            warnings = await self._decide(host, at, [on.change(HERE, each, Kind.BAN, holds=True) for each in whom])
         until = "" if on.until is None else f" until {clock(on.until)}"
-        return Reply({"who": list(whom)}, "".join(f"{_label(each, names)} is banned{until}.\n" for each in whom))
+        text = "".join(f"{_label(each, names)} is banned{until}.\n" for each in whom)
+        return Reply({"who": list(whom)}, text, warnings)
 
     async def unban(self, host: Host, call: Invocation) -> Reply:
         """WHO: a certificate, an address, or the name that a ban was made for."""
         who, on = call.arguments[0], terms(host, call)
         async with session(host, self.place, f"unban {who}") as at:
-            whom = _banned(await banlist.bans(at), who)
+            whom = _banned(await banlist.bans(at), who, await known_names(host, at))
             if not whom:
                 raise HerdError(f"cannot unban {who}: it is not banned; see: herd list-bans mumble-server")
-            await self._decide(host, at, [on.change(HERE, each, Kind.BAN, holds=False) for each in whom], {})
+            await self._decide(host, at, [on.change(HERE, each, Kind.BAN, holds=False) for each in whom])
         return Reply({"who": list(whom)}, "".join(f"{each} is no longer banned.\n" for each in whom))
 
     async def list_bans(self, host: Host, call: Invocation) -> Reply:
@@ -101,9 +101,10 @@ class Bans:
             known = {each for ban in await banlist.bans(at) for each in ban.subjects}
             new = {each.subject: evolve(on, reason=each.reason, until=each.until) for each in asked}
             changes = [one.change(HERE, each, Kind.BAN, holds=True) for each, one in new.items() if each not in known]
+            warnings: tuple[str, ...] = ()
             if changes and not is_trial:
-                await self._decide(host, at, changes, {})
-        return imported(changes, len(new.keys() & known), WORDS, is_trial=is_trial)
+                warnings = await self._decide(host, at, changes)
+        return evolve(imported(changes, len(new.keys() & known), WORDS, is_trial=is_trial), warnings=warnings)
 
     async def history(self, host: Host, call: Invocation) -> Reply:
         """Every decision, or those about somebody."""
@@ -121,7 +122,8 @@ class Bans:
             if not entries:
                 return
             async with session(host, self.place, "uphold the bans") as at:
-                if await _bring(at, [each.change for each in entries], {}):
+                names = await known_names(host, at)
+                if await bring(at, [each.change for each in entries], names, spares_newer=True):
                     host.say("its bans were brought to what was decided.")
 
     async def keep(self, host: Host) -> None:
@@ -130,73 +132,45 @@ class Bans:
             version = host.ledger.version
             end = next_end(await host.ledger.counting(), host.now())
             await host.ledger.wait(version, end)
-            if end is not None and end <= host.now():
-                await self.uphold(host)
+            while end is not None and end <= host.now():
+                try:
+                    await self.uphold(host)
+                    break
+                except HerdError as error:
+                    # The server itself counts, too; those who talk there go on.
+                    host.say(error.message)
+                    await host.pause(_SOON)
 
     async def _told(self, host: Host) -> list[Ban]:
-        known = latest(await host.ledger.counting())
-        async with session(host, self.place, "list the bans") as at:
-            present = await banlist.bans(at)
+        # Another session of ours would end this one.
+        async with host.alone():
+            known = latest(await host.ledger.counting())
+            async with session(host, self.place, "list the bans") as at:
+                present, names = await banlist.bans(at), await known_names(host, at)
         found = []
         for ban in present:
             for each in ban.subjects:
                 entry = known.get((HERE, each, Kind.BAN))
-                found.append(Ban(HERE, each, entry.change if entry and entry.change.holds else None, ban.name))
+                change = entry.change if entry and entry.change.holds else None
+                found.append(Ban(HERE, each, change, ban.name or names.get(each, "")))
         return found
 
-    async def _decide(self, host: Host, at: Session, changes: Sequence[Change], names: Mapping[str, str]) -> None:
-        """Keep it, have the server keep it, put out whom it is about. Raises HerdError; then nothing of it lasts."""
+    async def _decide(self, host: Host, at: Session, changes: Sequence[Change]) -> tuple[str, ...]:
+        """Keep it, have the server keep it; put out whom it is about, and say who stayed.
+
+        Raises HerdError, OSError, BadMessage where the server does not keep it; then nothing of it lasts.
+        """
         before = {each for ban in await banlist.bans(at) for each in ban.subjects}
         known = latest(await host.ledger.counting())
         numbers = await host.ledger.record(changes)
         try:
-            await _bring(at, changes, names)
-            await _put_out(at, changes)
-        except (HerdError, OSError):
+            await bring(at, changes, await known_names(host, at))
+        except (HerdError, OSError, BadMessage):
             # The server may have kept it, and may be gone: its next start finds the opposite.
             silent = [each for each in changes if each.what not in known]
             await host.ledger.withdraw(numbers, [_opposite(each, before, host.now()) for each in silent])
             raise
-
-
-async def _bring(at: Session, changes: Collection[Change], names: Mapping[str, str]) -> bool:
-    """Whether anything had to be changed for these. Raises HerdError."""
-    present = await banlist.bans(at)
-    wanted = [banlist.made(each, names.get(each.subject, "")) for each in changes if each.holds]
-    more = [each for each in wanted if not _is_there(each, present)]
-    there = {each for ban in present for each in ban.subjects}
-    gone = {each.subject for each in changes if not each.holds} & there
-    if more or gone:
-        await banlist.bring(at, present, more, gone)
-    return bool(more or gone)
-
-
-def _is_there(wanted: ServerBan, present: Collection[ServerBan]) -> bool:
-    """Whether there is a ban about the same that ends at the same time, or never."""
-    return any(
-        set(wanted.subjects) <= set(each.subjects) and each.duration in (0, wanted.duration)
-        for each in present
-        if each.duration == wanted.duration or each.subjects != wanted.subjects
-    )
-
-
-async def _put_out(at: Session, changes: Sequence[Change]) -> None:
-    """Whoever is connected and banned: a ban alone puts nobody out. Raises HerdError."""
-    networks = [ip_network(each.subject) for each in changes if not is_certificate(each.subject)]
-    reasons = {each.subject: each.reason or "" for each in changes}
-    for user in people(at):
-        found = user.certificate if user.certificate in reasons else None
-        if found is None and networks:
-            own = ip_network(banlist.shown(await address(at, user)))
-            found = next((str(each) for each in networks if each.version == own.version and _covers(each, own)), None)
-        if found is not None:
-            await at.ask(Type.USER_REMOVE, {1: user.session, 3: reasons[found]})
-            if user.session in at.users:
-                raise Refused(f"the server does not put {user.name} out")
-
-
-def _covers(network: Network, other: Network) -> bool:
-    return other.network_address in network
+        return await put_out(at, [each for each in changes if each.holds])
 
 
 def _opposite(change: Change, before: Collection[str], now: float) -> Change:
@@ -204,11 +178,11 @@ def _opposite(change: Change, before: Collection[str], now: float) -> Change:
     return evolve(change, holds=held, author=HERDD, at=now, reason="it did not take", until=None)
 
 
-def _banned(present: Collection[ServerBan], who: str) -> list[str]:
+def _banned(present: Collection[ServerBan], who: str, names: Mapping[str, str]) -> list[str]:
     """What there is a ban about, of a certificate, an address, or a name that bans were made for."""
-    there = [(ban.name, each) for ban in present for each in ban.subjects]
+    there = [({ban.name, names.get(each)}, each) for ban in present for each in ban.subjects]
     wanted = _canonical(who)
-    return list(dict.fromkeys(each for name, each in there if each == wanted or name == who))
+    return list(dict.fromkeys(each for known, each in there if each == wanted or who in known))
 
 
 def _canonical(text: str) -> str:

@@ -13,8 +13,8 @@ from enum import IntEnum
 from attrs import frozen
 
 _HEADER = struct.Struct(">HI")
-# Bytes of a message: of the longest, a list of bans, some ten thousand entries.
-MAX_MESSAGE = 8 * 1024 * 1024
+# Bytes of a message; a list, of bans or of registered users, may have some ten thousand entries.
+_MAX_MESSAGE, _MAX_LIST = 256 * 1024, 8 * 1024 * 1024
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 Field = int | str | bytes
@@ -97,7 +97,7 @@ def taken(buffer: bytearray) -> Iterator[tuple[int, bytes]]:
     """Every message, type and content, that is whole; what is left stays in the buffer. Raises BadMessage."""
     while len(buffer) >= _HEADER.size:
         kind, length = _HEADER.unpack_from(buffer)
-        if length > MAX_MESSAGE:
+        if length > (_MAX_LIST if kind in (Type.BAN_LIST, Type.USER_LIST) else _MAX_MESSAGE):
             raise BadMessage(f"it has {length} bytes")
         if len(buffer) < _HEADER.size + length:
             return

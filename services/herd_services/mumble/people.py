@@ -35,13 +35,15 @@ def connected(session: Session, name: str, attempt: str) -> User:
     raise HerdError(f"cannot {attempt} {name}: nobody of that name is connected; see: herd list-users mumble-server")
 
 
-def path(session: Session, channel: Channel) -> str:
-    """Its name behind those of the rooms that it is in; the root's own is left out."""
-    names = []
-    while channel.parent is not None:
+def path(session: Session, channel: Channel | None) -> str:
+    """Its name behind those of the rooms that it is in; the root's own is left out. Raises Refused."""
+    names: list[str] = []
+    while channel is not None and channel.parent is not None:
         names.append(channel.name)
-        channel = session.channels[channel.parent]
-    return "/".join(reversed(names)) or channel.name
+        channel = session.channels.get(channel.parent)
+        if len(names) > len(session.channels):
+            raise Refused("the server tells of rooms that are in each other")
+    return "/".join(reversed(names)) or (channel.name if channel is not None else "?")
 
 
 def channel(session: Session, name: str, attempt: str) -> Channel:
@@ -65,6 +67,13 @@ async def remember_registered(host: Host, session: Session) -> None:
             await host.ledger.remember(f"{_CERTIFICATE}{name}", certificate)
 
 
+async def known_names(host: Host, session: Session) -> dict[str, str]:
+    """Whose certificates those are, of everybody who is connected or was seen while registered."""
+    kept = await host.ledger.recall(_CERTIFICATE)
+    names = {certificate: name.removeprefix(_CERTIFICATE) for name, certificate in kept.items()}
+    return names | {each.certificate: each.name for each in people(session) if each.certificate}
+
+
 async def meant(host: Host, session: Session, who: str, *, by_address: bool) -> list[str]:
     """What a ban of somebody is about: the certificate; if that is wanted, the address too. Raises HerdError."""
     if is_certificate(who):
@@ -85,9 +94,10 @@ async def meant(host: Host, session: Session, who: str, *, by_address: bool) -> 
     assert user is not None
     found = [user.certificate] if user.certificate else []
     if by_address:
-        own = shown(await address(session, user))
-        refuse_own(own)
-        found.append(own)
+        if (network := await address(session, user)) is None:
+            raise Refused(f"the server does not tell the address of {who}")
+        refuse_own(shown(network))
+        found.append(shown(network))
     if not found:
         raise HerdError(
             f"cannot ban {who}: it has no certificate; to ban its address, and who shares it, add --address"
@@ -114,9 +124,11 @@ def refuse_own(whom: str) -> None:
         raise HerdError(f"cannot ban {whom}: {own[0]} is this host itself; ban certificates")
 
 
-async def address(session: Session, user: User) -> IPv6Network:
-    """Where a user comes from. Raises HerdError."""
+async def address(session: Session, user: User) -> IPv6Network | None:
+    """Where a user comes from; None for one who has left. Raises Refused."""
     answer = await session.ask(Type.USER_STATS, {1: user.session}, Type.USER_STATS)
+    if user.session not in session.users:
+        return None
     found = b"" if answer is None else answer.content(14)
     if len(found) != 16:
         raise Refused(f"the server does not tell the address of {user.name}")

@@ -21,8 +21,12 @@ from herd_services.mumble.superuser import password
 
 _CLIENT_VERSION = 0x010304
 _NAME = "SuperUser"
-# Seconds without a word.
-_PATIENCE = 10.0
+# Seconds for one answer.
+_PATIENCE = 15.0
+# People and rooms of one server.
+_MOST = 20_000
+# Voice and others are nothing to us.
+_HEEDED = frozenset(Type) - {Type.UDP_TUNNEL, Type.VERSION, Type.TEXT_MESSAGE}
 
 
 class Refused(HerdError):
@@ -57,8 +61,8 @@ class Session:
     """What the server has told so far."""
 
     stream: Stream
-    # The same as its own, under a time limit.
-    receive: Callable[[], Awaitable[bytes]]
+    # Ends what takes longer than so many seconds (Host).
+    within: Callable[[float, Callable[[], Awaitable[Message | None]]], Awaitable[Message | None]]
     users: dict[int, User] = field(factory=dict)
     channels: dict[int, Channel] = field(factory=dict)
     own: int | None = None
@@ -75,6 +79,9 @@ class Session:
 
     async def ask(self, kind: Type, fields: Fields, answer: Type | None = None) -> Message | None:
         """Send a message; the answer of that kind, if one came before the server had dealt with it. Raises Refused."""
+        return await self.within(_PATIENCE, partial(self._ask, kind, fields, answer))
+
+    async def _ask(self, kind: Type, fields: Fields, answer: Type | None) -> Message | None:
         self._asked += 1
         await self._send(kind, fields)
         # It deals with one after the other, and sends each of these back.
@@ -94,13 +101,12 @@ class Session:
         """The next message that matters, heeded. Raises Refused, OSError."""
         while True:
             for kind, content in taken(self._buffer):
-                if kind == Type.UDP_TUNNEL:
-                    # Voice.
+                if kind not in _HEEDED:
                     continue
                 message = decoded(content)
                 self._heed(kind, message)
                 return kind, message
-            if not (data := await self.receive()):
+            if not (data := await self.stream.receive()):
                 raise Refused("the server closed the connection")
             self._buffer += data
 
@@ -129,10 +135,14 @@ class Session:
         found |= {name: bool(message.number(which)) for name, which in flags.items() if message.has(which)}
         found |= {name: message.text(which) for name, which in texts.items() if message.has(which)}
         session = message.number(1)
+        if len(self.users) > _MOST:
+            raise Refused(f"the server tells of more than {_MOST} people")
         self.users[session] = evolve(self.users.get(session, User(session)), **found)  # type: ignore[arg-type]
 
     def _heed_channel(self, message: Message) -> None:
         number = message.number(1)
+        if len(self.channels) > _MOST:
+            raise Refused(f"the server tells of more than {_MOST} rooms")
         known = self.channels.get(number, Channel(number))
         name = message.text(3) if message.has(3) else known.name
         parent = message.number(2) if message.has(2) else known.parent
@@ -146,7 +156,7 @@ async def session(host: Host, place: Place, attempt: str) -> AsyncIterator[Sessi
         raise HerdError(f"cannot {attempt}: mumble-server does not listen; see: herd status mumble-server")
     try:
         async with host.connected(place.address, place.port, _source(place.address)) as stream:
-            found = Session(stream, partial(host.within, _PATIENCE, stream.receive))
+            found = Session(stream, host.within)
             secret = await password(host)
             await host.within(_PATIENCE, partial(found.log_in, secret))
             yield found

@@ -19,6 +19,7 @@ from herd_services.mumble.listening import Place
 from herd_services.mumble.messages import Type
 from herd_services.mumble.people import channel, connected, path, people, remember_registered
 from herd_services.mumble.session import Session, User, session
+from herd_services.turn import alone
 
 _MAX_TEXT = 5000
 
@@ -136,7 +137,7 @@ def _facts(at: Session, user: User) -> dict[str, Any]:
     return {
         "name": user.name,
         "session": user.session,
-        "channel": path(at, at.channels[user.channel]),
+        "channel": path(at, at.channels.get(user.channel)),
         "certificate": user.certificate or None,
         "registered": user.registration is not None,
         "muted": user.is_muted,
@@ -161,8 +162,8 @@ def _line(facts: dict[str, Any]) -> str:
 
 
 def user_actions(users: Users) -> tuple[Action, ...]:
-    """Those of the service."""
-    return (
+    """Those of the service. One at a time: a second session of SuperUser's ends the first."""
+    actions = (
         Action(
             "list-users",
             "List who is connected, with certificate and room.",
@@ -208,3 +209,4 @@ def user_actions(users: Users) -> tuple[Action, ...]:
             role=Role.MODERATOR,
         ),
     )
+    return tuple(map(alone, actions))

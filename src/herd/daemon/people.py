@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import trio
 from attrs import frozen
 
 from herd.core.action import Reply
@@ -22,6 +23,9 @@ from herd.daemon.controller import Controller
 from herd.daemon.supervisor import Supervisor
 from herd.daemon.verb import Asked
 
+# Seconds for one server.
+_PATIENCE = 120.0
+
 
 @frozen
 class _Court:
@@ -35,9 +39,18 @@ class _Court:
         return self.controller.service.name
 
     async def do(self, client: Client, action: str, words: Sequence[str]) -> Reply:
+        """Raises HerdError, whatever happens there: the other servers are asked all the same."""
         found = self.controller.service.action(action)
         assert found is not None, "a definition names actions of its own"
-        return await perform_action(self.controller, found, client, words)
+        with trio.move_on_after(_PATIENCE):
+            try:
+                return await perform_action(self.controller, found, client, words)
+            except HerdError:
+                raise
+            except Exception as error:
+                # A definition's fault is its service's trouble, as at its start.
+                raise HerdError(f"cannot {action}: internal fault: {error!r}") from error
+        raise HerdError(f"cannot {action}: it took more than {_PATIENCE:g} seconds; see: herd status {self.name}")
 
     async def bans(self, client: Client) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = list((await self.do(client, self.moderation.export, ())).result["bans"])
@@ -52,6 +65,7 @@ class _Answer:
     text: str
     is_done: bool
     is_failure: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 async def ban(supervisor: Supervisor, asked: Asked) -> Reply:
@@ -59,7 +73,7 @@ async def ban(supervisor: Supervisor, asked: Asked) -> Reply:
     person, is_trial = _find(supervisor, asked), "--dry-run" in asked.arguments.options
     terms = _terms(asked, ("--reason", "--for"))
     answers = []
-    for court, identity in _concerned(supervisor, person):
+    for court, identity in list(_concerned(supervisor, person)):
         if is_trial:
             answers.append(_Answer(court.name, f"{identity} would be banned.\n", is_done=False))
         else:
@@ -71,7 +85,8 @@ async def unban(supervisor: Supervisor, asked: Asked) -> Reply:
     """NAME [--reason TEXT] [--dry-run]."""
     person, is_trial = _find(supervisor, asked), "--dry-run" in asked.arguments.options
     answers = [
-        await _unbanned(court, identity, asked, is_trial=is_trial) for court, identity in _concerned(supervisor, person)
+        await _unbanned(court, identity, asked, is_trial=is_trial)
+        for court, identity in list(_concerned(supervisor, person))
     ]
     reply = _reply(supervisor, person, answers, "unbanned", is_trial=is_trial)
     if not is_trial and not reply.exit_status and not any(each.is_done for each in answers):
@@ -100,7 +115,7 @@ async def bans(supervisor: Supervisor, asked: Asked) -> Reply:
     """Those of every server that runs here."""
     names = {(kind, each): person.name for person in supervisor.people for kind, each in person.identities.items()}
     found, warnings = [], []
-    for court in _courts(supervisor):
+    for court in list(_courts(supervisor)):
         if court.controller.state.status is not Status.RUNNING:
             warnings.append(f"{court.name} does not run: its bans are not told")
             continue
@@ -132,7 +147,7 @@ async def _asked(court: _Court, client: Client, action: str, words: Sequence[str
         reply = await court.do(client, action, words)
     except HerdError as error:
         return _Answer(court.name, error.message, is_done=False, is_failure=True)
-    return _Answer(court.name, reply.text, is_done=True)
+    return _Answer(court.name, reply.text, is_done=True, warnings=reply.warnings)
 
 
 def _reply(supervisor: Supervisor, person: Person, answers: Sequence[_Answer], word: str, *, is_trial: bool) -> Reply:
@@ -143,6 +158,7 @@ def _reply(supervisor: Supervisor, person: Person, answers: Sequence[_Answer], w
         raise HerdError(f"cannot find {person.name} on a server: {where}; see: herd status")
     lines = [f"{each.service}: {line}\n" for each in answers if not each.is_failure for line in each.text.splitlines()]
     warnings = [f"{each.service}: {each.text}" for each in answers if each.is_failure]
+    warnings += [f"{each.service}: {warning}" for each in answers for warning in each.warnings]
     warnings += [f"{name} does not run: {person.name} is not {word} there; start it and ask again" for name in silent]
     servers = [{"service": each.service, "done": each.is_done, "text": each.text.strip()} for each in answers]
     result = {"person": person.name, "servers": servers, "done": not is_trial}
