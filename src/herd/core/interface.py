@@ -96,6 +96,8 @@ type Service (
 # A line of a log that was merged from those of several services.
 type Entry (service: string, line: string)
 
+type Candidate (word: string, note: string)
+
 # Every service, or the one that provides the name.
 method Status(service: ?string) -> (services: []Service)
 
@@ -128,6 +130,10 @@ method Log(service: ?string, services: ?[]string, all: ?bool, lines: ?int, since
   lines: []string,
   entries: ?[]Entry
 )
+
+# What the last word of a command line of herd could become, and what tells people more of it. With files it is the name
+# of a file of the caller's.
+method Complete(words: []string) -> (candidates: []Candidate, files: bool)
 
 error CannotDo (message: string)
 error WrongUsage (message: string)
