@@ -12,17 +12,13 @@ import signal
 
 from herd.core.errors import HerdError
 from herdctl import client
+from herdctl.usages import USAGES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 FILES = 3
-# Where herdd does not answer: what it has always had.
-ACTIONS = (
-    *("status", "why", "start", "stop", "restart", "enable", "disable", "doc", "log", "watch"),
-    *("reload", "upgrade", "graph", "analyze", "ban", "unban", "bans"),
-)
 _OPTIONS = {
     "--json": "print the result as JSON",
     "--socket": "the socket of herdd",
@@ -65,8 +61,8 @@ def _asked(path: str, words: list[str]) -> dict[str, Any]:
         *_, answer = client.calls(path, "Complete", {"words": words})
     except HerdError:
         # None runs, or it is one of before.
-        offered = ACTIONS if len(words) == 1 else ()
-        return {"candidates": [{"word": each, "note": ""} for each in offered], "files": False}
+        always = USAGES.items() if len(words) == 1 else ()
+        return {"candidates": [{"word": name, "note": note} for name, (_, note, _) in always], "files": False}
     return answer
 
 

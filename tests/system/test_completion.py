@@ -19,9 +19,8 @@ from herd.core.completion import Listing
 from herd.core.service import Service, Surroundings
 from herd.daemon import config
 from herd.daemon.config import Installed
-from herd.daemon.root import ROOT
-from herd.daemon.verbs import VERBS
 from herdctl import options
+from herdctl.usages import USAGES
 from support import Daemon, herdd, program
 
 SCRIPTS = Path(str(files("herd") / "system/completion"))
@@ -149,9 +148,10 @@ def test_each_word_comes_with_what_it_means(directory: Path, daemon: Daemon) -> 
 
 
 def test_without_herdd_there_are_the_actions_that_always_are(directory: Path, tmp_path: Path) -> None:
-    assert candidates(directory, tmp_path / "none", "st") == [f"{each}\t" for each in herdctl.completing.ACTIONS]
+    assert candidates(directory, tmp_path / "none", "st") == [
+        f"{name}\t{sentence}" for name, (_, sentence, _) in USAGES.items()
+    ]
     assert candidates(directory, tmp_path / "none", "status", "") == []
-    assert set(herdctl.completing.ACTIONS) == {*VERBS, *ROOT, "log", "watch"}
 
 
 def test_another_socket_is_asked(directory: Path, daemon: Daemon, tmp_path: Path) -> None:

@@ -18,7 +18,10 @@ from herd.daemon.supervisor import Supervisor
 from herd.daemon.verbs import VERBS, perform
 
 # What herd does by itself with the log and the changes of a service.
-_STREAMS = {"log": "Print the last lines of its log.", "watch": "Print each change of the service."}
+_STREAMS = {
+    "log": "Print the last lines of its log, those of several services merged.",
+    "watch": "Print how the service is, then each change, until interrupted.",
+}
 _FILES = frozenset({"FILE", "DIRECTORY"})
 # Seconds. Nobody waits longer for a word.
 _PATIENCE = 2.0
