@@ -21,6 +21,7 @@ import pytest
 
 from herd.core import interface
 from herd.core.action import TAKEN_NAMES
+from herd.core.errors import ConfigurationError
 from herd.core.service import Surroundings
 from herd.daemon import config
 from herd.daemon.config import Installed
@@ -32,6 +33,9 @@ from herdctl import options
 
 MAN = Path(__file__).parents[2] / "man"
 PAGES = ["herd-protocol.7", "herd.1", "herd.toml.5", "herdd.8"]
+SURROUNDINGS = Surroundings(
+    Path("/var/lib/herd"), Path("/run/herd-services"), Path("/var/log/herd"), "root", is_root=True
+)
 # A value of each type, for keys that have to be there.
 SAMPLES: dict[Any, Any] = {Path: "/x", str: "meet.example.org", tuple: ["/x"]}
 
@@ -134,9 +138,12 @@ def test_the_page_of_the_configuration_has_every_table_and_no_other() -> None:
     assert set(told()) == {*tables(), "[person.NAME]"}
 
 
-def test_it_names_the_tables_that_are_another_by_an_old_name() -> None:
-    headings = page("herd.toml.5")
-    assert [name for name in Installed() if not re.search(rf"\[{name}[].]", headings)] == []
+def test_it_names_every_table_that_is_taken_those_by_an_old_name_too() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        config.read({"xyzzy": {}}, SURROUNDINGS, Installed())
+    names = re.findall(r"\[(\w+)\]", caught.value.message.partition("the tables are:")[2])
+    assert {*Installed(), "log", "person"} <= set(names)
+    assert [name for name in names if not re.search(rf"\[{name}[].]", page("herd.toml.5"))] == []
 
 
 @pytest.mark.parametrize("heading", sorted(tables()))
@@ -179,8 +186,7 @@ def test_every_table_of_the_configuration_has_an_example() -> None:
 
 @pytest.mark.parametrize("example", examples("herd.toml.5"))
 def test_the_examples_are_right(example: str) -> None:
-    state, run, log = Path("/var/lib/herd"), Path("/run/herd-services"), Path("/var/log/herd")
-    read = config.read(tomllib.loads(example), Surroundings(state, run, log, "root", True), Installed())
+    read = config.read(tomllib.loads(example), SURROUNDINGS, Installed())
     assert read.services or read.people or read.log != LogPolicy()
 
 
