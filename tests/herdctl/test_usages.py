@@ -42,7 +42,9 @@ def test_an_action_that_is_always_there_needs_no_herdd(action: str) -> None:
     assert all(each in text for each in (f"herd {action} {usage}", sentence, f"herd {example}"))
 
 
-@pytest.mark.parametrize("words", [("log", "--help"), ("-h", "log"), ("log", "jami", "-f", "--help")])
+@pytest.mark.parametrize(
+    "words", [("log", "--help"), ("-h", "log"), ("log", "jami", "-f", "--help"), ("--odd", "log", "--help")]
+)
 def test_help_stands_anywhere(words: tuple[str, ...]) -> None:
     done = asked(*words)
     assert (done.returncode, done.stdout, done.stderr) == (0, usage_of(["log"]), "")
