@@ -4,7 +4,7 @@ python := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check lint quick-test wheel-test bench soak install deb boot-test clean setup-test
+.PHONY: help run test check lint quick-test wheel-test bench fuzz soak install deb boot-test clean setup-test
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -37,6 +37,9 @@ bench: setup-test ## Measure herdd
 	@$(python) tools/bench_jitsi.py
 	@$(python) tools/bench_mumble.py
 	@$(python) tools/bench_peers.py
+
+fuzz: setup-test ## Play 10,000 hostile messages and 500 hostile clients at once to the control socket
+	@$(python) tools/fuzz_socket.py
 
 soak: setup-test ## Kill what can be killed some hundred times, and see that what was told lasts (a quarter of an hour)
 	@HERD_SOAK=200 HERD_JITSI_SOAK=100 HERD_MUMBLE_SOAK=100 $(python) -m pytest -o faulthandler_timeout=0 \

@@ -27,14 +27,8 @@ def main() -> None:
         from herdctl.completing import main as complete
 
         sys.exit(complete(words[1:]))
-    if words and not any(word.startswith("-") for word in words):
-        request = Request(words)
-    else:
-        from herdctl.options import parse
-
-        request = parse(words)
     try:
-        status = run(request)
+        status = run(_read(words))
         sys.stdout.flush()
     except HerdError as error:
         complain(error.message)
@@ -56,6 +50,18 @@ def main() -> None:
     os._exit(status)
 
 
+def _read(words: list[str]) -> Request:
+    if words[:1] == ["remote"]:
+        from herdctl.remote import remote
+
+        return remote(words[1:])
+    if words and not any(word.startswith("-") for word in words):
+        return Request(words)
+    from herdctl.options import parse
+
+    return parse(words)
+
+
 def _open_missing_outputs() -> None:
     """Where the caller has closed an output, the socket would take its number and Python has no file for it."""
     for name in ("stdout", "stderr"):
@@ -71,7 +77,7 @@ def _discard_output() -> None:
 def run(request: Request) -> int:
     """Ask, print, and return the exit status. Raises HerdError."""
     path = request.socket or client.default_socket()
-    stream = {"log": _log, "watch": _watch}.get(request.action)
+    stream = {"log": _log, "watch": _watch, "audit": _audit}.get(request.action)
     return (stream or _perform)(request, path)
 
 
@@ -92,7 +98,7 @@ def _ask(request: Request, path: str, arguments: list[str]) -> int:
     parameters = {"action": request.action, "service": request.service, "arguments": arguments}
     answer: dict[str, Any] = {}
     try:
-        for answer in client.calls(path, "Perform", parameters):
+        for answer in client.calls(path, "Perform", parameters, request.represents):
             if progress := answer.get("progress"):
                 terminal.progress(progress)
     finally:
@@ -108,7 +114,7 @@ def _ask(request: Request, path: str, arguments: list[str]) -> int:
 
 def _log(request: Request, path: str) -> int:
     terminal = Terminal(plain=request.json)
-    for answer in client.calls(path, "Log", _log_parameters(request)):
+    for answer in client.calls(path, "Log", _log_parameters(request), request.represents):
         for line in answer.get("lines") or ():
             terminal.text(f"{line}\n")
         for entry in answer.get("entries") or ():
@@ -120,9 +126,25 @@ def _log(request: Request, path: str) -> int:
     return 0
 
 
+def _audit(request: Request, path: str) -> int:
+    if request.service != "root" or request.arguments or request.every:
+        raise WrongUsage("cannot audit: it is used as: herd audit [-f] [-n LINES] [--since WHEN]; see: herd --help")
+    from herdctl.auditing import entry, told
+
+    terminal = Terminal(plain=request.json)
+    for answer in client.calls(path, "Log", {"audit": True, **_span(request)}, request.represents):
+        for each in answer.get("entries") or ():
+            if request.json:
+                _print_json(entry(each["line"]))
+            else:
+                terminal.text(f"{told(each['line'])}\n")
+        sys.stdout.flush()
+    return 0
+
+
 def _log_parameters(request: Request) -> dict[str, Any]:
     services = [request.service, *request.arguments]
-    parameters: dict[str, Any] = {"follow": request.follow, "lines": request.lines}
+    parameters = _span(request)
     if request.every:
         if request.named:
             raise WrongUsage("cannot log: --all is every service already; name some, or leave them out")
@@ -132,6 +154,12 @@ def _log_parameters(request: Request) -> dict[str, Any]:
         parameters["services"] = services
     else:
         parameters["service"] = request.service
+    return parameters
+
+
+def _span(request: Request) -> dict[str, Any]:
+    """Which lines are asked for."""
+    parameters: dict[str, Any] = {"follow": request.follow, "lines": request.lines}
     if request.since is not None:
         from datetime import datetime
 
@@ -149,7 +177,7 @@ def _watch(request: Request, path: str) -> int:
     terminal = Terminal(plain=request.json)
     service = None if request.service == "root" else request.service
     told: dict[str, str] = {}
-    for answer in client.calls(path, "Watch", {"service": service}):
+    for answer in client.calls(path, "Watch", {"service": service}, request.represents):
         facts = answer["service"]
         if request.json:
             _print_json(facts)

@@ -29,24 +29,35 @@ def default_socket() -> str:
     return SYSTEM_SOCKET
 
 
-def calls(path: str, method: str, parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Call a method with `more`; the parameters of each reply, the last one last. Raises HerdError."""
+def calls(
+    path: str, method: str, parameters: dict[str, Any], represents: dict[str, str | None] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Call a method with `more`; the parameters of each reply, the last one last. Raises HerdError.
+
+    `represents` are the parameters of Represent, which is called before.
+    """
+    ahead = [] if represents is None else [Call(f"{INTERFACE}.Represent", represents)]
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         try:
             connection.connect(path)
-            connection.sendall(Call(f"{INTERFACE}.{method}", parameters, more=True).encode())
-            yield from _replies(connection)
+            asked = [*ahead, Call(f"{INTERFACE}.{method}", parameters, more=True)]
+            connection.sendall(b"".join(each.encode() for each in asked))
+            yield from _replies(connection, len(ahead))
         except (OSError, ProtocolViolation) as error:
             raise _unreachable(path, error) from error
 
 
-def _replies(connection: socket.socket) -> Iterator[dict[str, Any]]:
+def _replies(connection: socket.socket, ahead: int) -> Iterator[dict[str, Any]]:
+    """Those to the last call; `ahead` others come before."""
     buffer = FrameBuffer(MAX_REPLY)
     while data := connection.recv(_RECEIVE):
         for frame in buffer.feed(data):
             reply = decode(frame)
             if "error" in reply:
                 raise _error(reply["error"], reply.get("parameters") or {})
+            if ahead:
+                ahead -= 1
+                continue
             yield reply.get("parameters") or {}
             if not reply.get("continues"):
                 return
@@ -66,6 +77,6 @@ def _unreachable(path: str, error: Exception) -> HerdError:
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
         return Unreachable(f"{text}: no herdd runs there; start it with: herdd, or name its socket with --socket")
     if isinstance(error, PermissionError):
-        return Unreachable(f"{text}: permission denied; ask as root or as a member of the socket's group")
+        return Unreachable(f"{text}: permission denied; ask as root")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return Unreachable(f"{text}: {reason}; see whether it runs, and its log")

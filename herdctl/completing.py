@@ -49,7 +49,7 @@ def main(words: list[str]) -> int:
     answer = _asked(path or client.default_socket(), rest)
     offered = [(each["word"], each["note"]) for each in answer["candidates"]]
     if rest[-1].startswith("-"):
-        offered += (_OPTIONS | (_OF_LOG if rest[0] == "log" else {})).items()
+        offered += (_OPTIONS | (_OF_LOG if rest[0] in ("log", "audit") else {})).items()
     for word, note in offered:
         if _HARMLESS.fullmatch(word):
             print(f"{word}\t{''.join(each if each.isprintable() else ' ' for each in note)}")

@@ -36,9 +36,11 @@ running, 4 no such service or action, 5 herdd cannot be reached, 6 not allowed."
 @click.command(context_settings=_SETTINGS, epilog=_EXAMPLES, add_help_option=False)
 @click.option("-s", "--socket", metavar="PATH", help="The socket of herdd [/run/herd/socket].")
 @click.option("--json", is_flag=True, help="Print the result as JSON.")
-@click.option("-f", "--follow", is_flag=True, help="With log: go on with the lines to come.")
-@click.option("-n", "--lines", type=click.IntRange(0, 100_000), help="With log: that many lines [20].")
-@click.option("--since", metavar="WHEN", help="With log: lines from then on (10m, 2h, 3d, 10:00, '2026-11-21 10:00').")
+@click.option("-f", "--follow", is_flag=True, help="With log, audit: go on with the lines to come.")
+@click.option("-n", "--lines", type=click.IntRange(0, 100_000), help="With log, audit: that many lines [20].")
+@click.option(
+    "--since", metavar="WHEN", help="With log, audit: lines from then on (10m, 2h, 3d, 10:00, '2026-11-21 10:00')."
+)
 @click.option("--all", "every", is_flag=True, help="With log: of herdd and every service.")
 @click.version_option(herd.__version__, "--version", prog_name="herd")
 @click.option("-h", "--help", "is_help", is_flag=True, help="Show this, or how an action is used, and exit.")
@@ -51,8 +53,10 @@ def _command(socket: str | None, json: bool, is_help: bool, words: tuple[str, ..
         raise click.UsageError("cannot do anything without an action; try: herd status")
     if words[0].startswith("-"):
         raise click.UsageError(f"cannot read the option {words[0]}; see: herd --help")
-    if words[0] != "log" and any(value is not None and value is not False for value in log.values()):
-        raise click.UsageError(f"cannot {words[0]} with --follow, --lines, --since or --all: they belong to log")
+    if words[0] not in ("log", "audit") and any(value is not None and value is not False for value in log.values()):
+        raise click.UsageError(
+            f"cannot {words[0]} with --follow, --lines, --since or --all: they belong to log and audit"
+        )
     return Request(list(words), socket=socket, json=json, **log)
 
 

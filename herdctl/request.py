@@ -22,6 +22,8 @@ class Request:
         self.named = words[1:]
         self.arguments = words[2:]
         self.socket = socket
+        # For whom, and with which role (herd remote).
+        self.represents: dict[str, str | None] | None = None
         self.json = json
         self.follow = follow
         self.lines = lines

@@ -187,12 +187,14 @@ class Trial:
             assert self.machine.run("systemctl", "is-enabled", unit).strip() == "enabled", unit
         assert "+ root" in self.machine.run("herd", "status")
         assert self.machine.status_of("herdd", "--setup") == 1
-        # Members of the group reach the socket, and nobody else does.
+        # Everybody reaches the socket; members of the groups have roles, and nobody else does.
         member = ("setpriv", "--reuid=nobody", "--clear-groups")
         assert self.machine.status_of(*member, "--regid=herd", "herd", "status") == 0
-        assert self.machine.status_of(*member, "--regid=nogroup", "herd", "status") == 5
+        assert self.machine.status_of(*member, "--regid=nogroup", "herd", "status") == 6
+        assert self.machine.status_of(*member, "--regid=herd-moderators", "herd", "bans") == 0
+        assert self.machine.status_of(*member, "--regid=herd-moderators", "herd", "stop", "root") == 6
         mode = self.machine.run("stat", "-c", "%a %U:%G", "/run/herd", "/run/herd/socket").split("\n")
-        assert mode[:2] == ["750 root:herd", "660 root:herd"], mode
+        assert mode[:2] == ["755 root:root", "666 root:root"], mode
 
     def configure(self) -> None:
         """jami, mumble-server, prosody, coturn and a Java run under it"""

@@ -12,9 +12,10 @@ from typing import Any
 
 from attrs import Attribute, field, frozen, validators
 
-from herd.core.action import TAKEN_NAMES, Access, Action, Invocation, Reply
+from herd.core.action import TAKEN_NAMES, Action, Invocation, Reply
 from herd.core.errors import HerdError
 from herd.core.host import Host, Output
+from herd.core.role import WORDS, Role
 
 # As much as a command may print, in bytes: what becomes of it in JSON fits into one reply.
 MOST_OUTPUT = 1024 * 1024
@@ -36,7 +37,8 @@ class ActionConfiguration:
     command: tuple[str, ...] = field(validator=validators.min_len(1))
     documentation: str = "[No description]."
     usage: str = field(default="", validator=_usage)
-    access: str = field(default="change", validator=validators.in_([each.value for each in Access]))
+    # A command that nobody was thought of for is the admins' alone.
+    role: str = field(default=Role.ADMIN.word, validator=validators.in_(WORDS))
     timeout: float = field(default=60.0, validator=validators.gt(0))
 
 
@@ -81,7 +83,7 @@ def actions(service: str, read: Mapping[str, ActionConfiguration]) -> tuple[Acti
             documentation=each.documentation,
             handler=_Command(service, name, each.command, each.timeout),
             usage=each.usage,
-            access=Access(each.access),
+            role=Role.of(each.role),
             ends_with_caller=True,
         )
         for name, each in read.items()

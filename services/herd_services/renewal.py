@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from attrs import frozen
 
-from herd.core.action import Access, Action, Invocation, Reply
+from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError
 from herd.core.host import Host, Note
+from herd.core.role import Role
 from herd_services.certifying import Certificates
 
 _SOON = timedelta(days=14)
@@ -63,5 +64,5 @@ def reload_action(certificates: Certificates, signal: int) -> Action:
         "reload-certificates",
         "Take the certificate over from its files, and have it read again.",
         _Reload(certificates, signal),
-        access=Access.CHANGE,
+        role=Role.ADMIN,
     )

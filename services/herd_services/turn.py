@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 
 from attrs import frozen
 
-from herd.core.action import Access, Action, Invocation, Reply
+from herd.core.action import Action, Invocation, Reply
 from herd.core.host import Host
+from herd.core.role import Role
 
 
 @frozen
@@ -21,7 +22,7 @@ class _Alone:
 
 
 def change(
-    name: str, documentation: str, handler: Callable[[Host, Invocation], Awaitable[Reply]], usage: str
+    name: str, documentation: str, handler: Callable[[Host, Invocation], Awaitable[Reply]], usage: str, *, role: Role
 ) -> Action:
     """An action that changes something, alone."""
-    return Action(name, documentation, _Alone(handler), usage, Access.CHANGE)
+    return Action(name, documentation, _Alone(handler), usage, role=role)

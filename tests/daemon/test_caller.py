@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from herd.core.errors import HerdError
-from herd.daemon.access import Peer
+from herd.core.role import Access
+from herd.daemon.access import Client, Peer
 from herd.daemon.caller import PeerCaller
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can take the rights of others")
@@ -47,6 +48,23 @@ async def test_a_name_counts_from_the_callers_directory(herd: subprocess.Popen[b
     (open_path / "home/bans").write_text("hers")
     assert await _caller(herd).read_file("bans", 100) == b"hers"
     assert await _caller(herd).read_file(str(open_path / "home/bans"), 4) == b"hers"
+
+
+async def test_for_somebody_elsewhere_there_are_descriptors_and_no_files(
+    herd: subprocess.Popen[bytes], open_path: Path
+) -> None:
+    (open_path / "home/bans").write_text("the host's")
+    caller = PeerCaller(Peer(herd.pid, _NOBODY, _NOBODY), "nobody", is_remote=True)
+    for name in ("bans", str(open_path / "home/bans"), f"/proc/{herd.pid}/fd/../cwd/bans", "/dev/fd/../fd/0"):
+        with pytest.raises(HerdError, match="from elsewhere only /dev/stdin can be read"):
+            await caller.read_file(name, 100)
+        with pytest.raises(HerdError, match="from elsewhere only /dev/stdin can be read"):
+            await caller.write_new_files({name: b"content"})
+    assert herd.stdin is not None
+    os.fchown(herd.stdin.fileno(), _NOBODY, _NOBODY)
+    herd.stdin.write(b"sent")
+    herd.stdin.close()
+    assert await caller.read_file("/dev/stdin", 100) == b"sent"
 
 
 async def test_what_the_caller_may_not_read_is_not_read(herd: subprocess.Popen[bytes], open_path: Path) -> None:
@@ -117,5 +135,5 @@ async def test_where_the_caller_may_not_write_nothing_is_written(
 
 
 async def test_a_user_without_a_name_is_called_by_its_number() -> None:
-    assert (await PeerCaller.of(Peer(1, 0, 0))).name == "root"
-    assert (await PeerCaller.of(Peer(1, 4294967, 0))).name == "uid 4294967"
+    assert (await PeerCaller.of(Client(Peer(1, 0, 0), Access))).name == "root"
+    assert (await PeerCaller.of(Client(Peer(1, 4294967, 0), Access))).name == "uid 4294967"

@@ -40,11 +40,11 @@ if os.fork() == 0:
 os.read(waiting, 1)
 """
 ACTIONS: dict[str, Any] = {
-    "say": {"command": python("print(sys.argv[1:])"), "usage": "WORD [OTHER]", "access": "read"},
+    "say": {"command": python("print(sys.argv[1:])"), "usage": "WORD [OTHER]", "role": "observer"},
     "where": {
         "command": ["sh", "-c", 'echo "$(id -un):$(id -gn) $PWD $(umask) $A $B $HERD_SERVICE $MAINPID"; cat'],
         "documentation": "Say where it runs.",
-        "access": "read",
+        "role": "observer",
     },
     "warn": {"command": ["sh", "-c", "echo done; echo careful >&2; echo >&2; echo slowly >&2"]},
     "fail": {"command": ["sh", "-c", "echo begun; echo no room >&2; exit 3"]},
@@ -68,6 +68,7 @@ def daemon() -> Iterator[Daemon]:
     with short_directory() as directory:
         socket = {"HERD_SOCKET": f"{directory}/run/socket"}
         config = program("web", SLEEP, environment=socket, action=ACTIONS)
+        config += '[access]\nobserver = ["nobody"]\n'
         config += program("idle", SLEEP, auto_start=False, action={"say": {"command": ["true"]}})
         with herdd(config, directory=directory) as daemon:
             daemon.until_status("web", "running")
@@ -187,8 +188,10 @@ def test_words_that_the_usage_does_not_have(daemon: Daemon) -> None:
 
 def test_it_is_told_like_any_other_action(daemon: Daemon) -> None:
     assert daemon.herd("doc", "web", "list-actions").stdout.startswith("(say\n where\n warn\n")
-    assert daemon.herd("doc", "web", "where").stdout == "where: Say where it runs.\n"
-    assert daemon.herd("doc", "web", "say").stdout == "say WORD [OTHER]: [No description].\n"
+    assert daemon.herd("doc", "web", "where").stdout == "where: Say where it runs.\nIt needs the role observer.\n"
+    assert (
+        daemon.herd("doc", "web", "say").stdout == "say WORD [OTHER]: [No description].\nIt needs the role observer.\n"
+    )
     assert "  Actions: say where warn " in daemon.herd("status", "web").stdout
     assert daemon.status("web")["actions"] == list(ACTIONS)
 
@@ -199,10 +202,8 @@ def test_a_service_that_does_not_run_has_none(daemon: Daemon) -> None:
 
 
 @is_root
-def test_others_may_only_ask_for_what_reads(daemon: Daemon) -> None:
+def test_others_need_the_role(daemon: Daemon) -> None:
     nobody = pwd.getpwnam("nobody").pw_uid
-    daemon.runtime_dir.chmod(0o755)
-    daemon.socket.chmod(0o666)
     assert daemon.herd("say", "web", "x", user=nobody).stdout == "['x']\n"
     refused = daemon.herd("warn", "web", user=nobody)
     assert (refused.returncode, refused.stdout) == (6, "")

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from herd.core.action import TAKEN_NAMES, Access
+from herd.core.action import TAKEN_NAMES
 from herd.core.errors import ConfigurationError
 from herd.core.readiness import OutputLine
+from herd.core.role import Role
 from herd.core.service import Service, Surroundings
 from herd.daemon import config
 from herd.daemon.logpolicy import LogPolicy
@@ -232,15 +233,15 @@ def test_actions_that_are_commands() -> None:
         [service.web.action.reload]
         command = ["kill", "-HUP"]
         usage = "WHAT [WHY] [WHEN]"
-        access = "read"
+        role = "observer"
         timeout = 5
         [service.web.action.rotate-2]
         command = ["rotate"]
         """
     (service,) = read(text)
     reload, rotate = service.actions
-    assert (reload.name, reload.usage, reload.access) == ("reload", "WHAT [WHY] [WHEN]", Access.READ)
-    assert (rotate.name, rotate.usage, rotate.access) == ("rotate-2", "", Access.CHANGE)
+    assert (reload.name, reload.usage, reload.role) == ("reload", "WHAT [WHY] [WHEN]", Role.OBSERVER)
+    assert (rotate.name, rotate.usage, rotate.role) == ("rotate-2", "", Role.ADMIN)
     # A reload finds nothing new.
     assert read(text) == (service,)
     assert read(text.replace("-HUP", "-USR1")) != (service,)
@@ -253,7 +254,7 @@ def test_every_mistake_in_actions_at_once() -> None:
         [service.web.action.a]
         command = []
         usage = "[A] B"
-        access = "all"
+        role = "all"
         timeout = 0
         shell = true
         [service.web.action.b]
@@ -264,9 +265,9 @@ def test_every_mistake_in_actions_at_once() -> None:
         for problem in (
             "['a'].command: its length must be >= 1: 0",
             "['a'].usage: '[A] B' is no usage; one is a word for each argument, optional ones last: CONTACT [ACCOUNT]",
-            "['a'].access: it must be in ['read', 'change'] (got 'all')",
+            "['a'].role: it must be in ('observer', 'moderator', 'admin') (got 'all')",
             "['a'].timeout: it must be > 0: 0.0",
-            "['a']: unknown key shell; the keys are: command, documentation, usage, access, timeout",
+            "['a']: unknown key shell; the keys are: command, documentation, usage, role, timeout",
             "['b'].command: this key is missing",
         )
     )
@@ -282,7 +283,7 @@ def test_names_that_herd_itself_answers_to_are_taken() -> None:
     assert problems(program("web", "x", action={"reload": {"command": ["x"]}, "start": {"command": ["x"]}})) == [
         "cannot read [service.web] action: 'start' is what herd itself does; choose another name"
     ]
-    assert {*VERBS, "log", "watch", "action", "list-actions"} == TAKEN_NAMES
+    assert {*VERBS, "log", "watch", "audit", "remote", "action", "list-actions"} == TAKEN_NAMES
 
 
 @pytest.mark.parametrize("name", ["courage", "NOFILE", "ofile"])

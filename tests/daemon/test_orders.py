@@ -15,9 +15,10 @@ from gates import Gate, slow_to_end
 from herd.core import events
 from herd.core.events import Status
 from herd.core.host import Host
+from herd.core.role import Access, Role
 from herd.core.service import Program, Service
 from herd.daemon import orders
-from herd.daemon.access import Peer
+from herd.daemon.access import Client, Peer
 from herd.daemon.config import Configuration
 from herd.daemon.remembered import DisabledNames
 from herd.daemon.supervisor import Supervisor
@@ -80,10 +81,11 @@ async def test_a_start_tells_what_those_that_it_brought_up_warn_of(tmp_path: Pat
     sleep = Program(("/bin/sleep", "infinity"))
     services = (Service(("bus",), sleep, setup=setup), Service(("web",), sleep, requirement=("bus",)))
     async with supervised(services, tmp_path) as supervisor:
-        peer = Peer(os.getpid(), os.geteuid(), os.getegid())
-        reply = await perform(supervisor, peer, "start", "web", [])
+        uid = os.geteuid()
+        client = Client(Peer(os.getpid(), uid, os.getegid()), lambda: Access({uid: Role.ADMIN}))
+        reply = await perform(supervisor, client, "start", "web", [])
         assert (reply.result["started"], reply.warnings) == (["bus", "web"], ("cannot find half of it",))
-        reply = await perform(supervisor, peer, "restart", "bus", [])
+        reply = await perform(supervisor, client, "restart", "bus", [])
         assert (reply.result["started"], reply.warnings) == (["bus", "web"], ("cannot find half of it",))
 
 

@@ -21,7 +21,9 @@ from trio.testing import wait_all_tasks_blocked
 from varlink.scanner import Interface
 
 from herd.core.protocol import MAX_CALL, Call, encode_reply
+from herd.daemon.access import Client, peer_of
 from herd.daemon.config import Configuration
+from herd.daemon.doorkeeper import Doorkeeper, Share
 from herd.daemon.factbook import Factbook
 from herd.daemon.remembered import DisabledNames
 from herd.daemon.server import Connection
@@ -164,11 +166,9 @@ async def test_a_reply_that_is_broken_off_does_not_garble_the_next(tmp_path: Pat
     call, replies = Call("a.b.C", {}), [encode_reply({"text": letter * 100_000}) for letter in "ab"]
     async with trio.SocketStream(ours) as stream, trio.SocketStream(theirs) as client:
         nothing, disabled = Configuration(()), DisabledNames(tmp_path / "disabled.json")
-        connection = Connection(
-            stream,
-            Supervisor(nothing, lambda: nothing, tmp_path, tmp_path, disabled, tmp_path, lambda lines: None),
-            Factbook(),
-        )
+        supervisor = Supervisor(nothing, lambda: nothing, tmp_path, tmp_path, disabled, tmp_path, lambda lines: None)
+        caller = Client(peer_of(ours), lambda: supervisor.access)
+        connection = Connection(stream, caller, supervisor, Factbook(), Share(Doorkeeper()))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(connection._send, call, replies[0])
             await wait_all_tasks_blocked()
@@ -261,8 +261,8 @@ def test_a_client_that_leaves_ends_its_stream(daemon: Daemon) -> None:
 
 def test_modes(daemon: Daemon) -> None:
     found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in daemon.directory.iterdir()}
-    assert stat.S_IMODE(daemon.socket.stat().st_mode) == 0o660
-    assert found == {"herd.toml": found["herd.toml"], "run": 0o750, "run-services": 0o755, "state": 0o711, "log": 0o750}
+    assert stat.S_IMODE(daemon.socket.stat().st_mode) == 0o666
+    assert found == {"herd.toml": found["herd.toml"], "run": 0o755, "run-services": 0o755, "state": 0o711, "log": 0o750}
 
 
 def refused(directory: Path, *options: str) -> str:

@@ -144,10 +144,10 @@ def test_doc(daemon: Daemon) -> None:
     assert listing == "(status\n why\n start\n stop\n restart\n enable\n disable\n doc)\n"
     assert (
         daemon.herd("doc", "root", "list-actions").stdout
-        == "(status\n why\n start\n reload\n graph\n analyze\n upgrade\n stop\n doc)\n"
+        == "(status\n why\n start\n reload\n graph\n analyze\n upgrade\n ban\n unban\n bans\n stop\n doc)\n"
     )
     start = daemon.herd("doc", "web", "start").stdout
-    assert start == "start: Start the service and what it requires.\n"
+    assert start == "start: Start the service and what it requires.\nIt needs the role admin.\n"
     assert daemon.herd("doc", "web", "action", "start").stdout == start
     assert daemon.herd("doc").stdout == daemon.herd("doc", "root").stdout != ""
 
@@ -215,19 +215,18 @@ def test_nobody_answers(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can ask as another user")
 def test_who_may_do_what() -> None:
-    with herdd(program("web", SLEEP)) as daemon:
+    with herdd(program("web", SLEEP) + "[access]\nobserver = [65534]\n") as daemon:
         daemon.until_status("web", "running")
-        shut = daemon.herd("status", user=65534)
-        assert (shut.returncode, "permission denied; ask as root" in shut.stderr) == (5, True)
-        daemon.runtime_dir.chmod(0o755)
-        daemon.socket.chmod(0o666)
-        for words in ("status", "status web", "doc web", "log web", "doc web list-actions"):
+        for words in ("status", "status web", "doc web", "why web", "doc web list-actions"):
             assert daemon.herd(*words.split(), user=65534).returncode == 0
         for words in ("start web", "stop web", "restart web", "enable web", "disable web", "stop", "stop root"):
             found = daemon.herd(*words.split(), user=65534)
             assert (found.returncode, found.stdout) == (6, "")
             assert found.stderr.startswith(f"herd: cannot {words}")
-            assert found.stderr.endswith("uid 65534 may only read; ask as root or as the user that runs herdd\n")
+            assert "it needs the role admin, and " in found.stderr
+            assert found.stderr.endswith(
+                " has observer; ask an admin, or for the role: [access] in herd.toml gives it\n"
+            )
         assert daemon.status("web")["status"] == "running"
 
 

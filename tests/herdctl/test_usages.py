@@ -59,7 +59,7 @@ def test_without_an_action_it_shows_the_options_and_examples() -> None:
 def test_of_an_action_of_a_service_herdd_tells() -> None:
     with herdd(program("web", "exec sleep infinity") + ACTION) as daemon:
         done = asked("restore", "web", "--help", socket=daemon.socket)
-    assert (done.returncode, done.stdout) == (0, "restore FILE: Take a copy over.\n")
+    assert (done.returncode, done.stdout) == (0, "restore FILE: Take a copy over.\nIt needs the role admin.\n")
     assert (
         asked("restore", "--help").stdout == "Usage: herd restore SERVICE [ARG]...\n\nSee: herd doc SERVICE restore\n"
     )

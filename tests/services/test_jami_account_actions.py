@@ -51,7 +51,7 @@ def shared(archives: dict[str, Archive], place: Path) -> Iterator[Daemon]:
     password.write_text("a password\n")
     password.chmod(0o600)
     config = table({"archive": archives["dummy"].path}, secret_account(archives["secret"], password))
-    with herdd(config, directory=place) as daemon:
+    with herdd(f"[access]\nmoderator = [65534]\n{config}", directory=place) as daemon:
         yield daemon
 
 
@@ -348,9 +348,7 @@ def test_how_far_each_account_is_with_the_network_is_told_and_kept_up_to_date(
 
 
 @needs_root
-def test_whoever_may_only_look_makes_and_exports_none(daemon: Daemon, archives: dict[str, Archive]) -> None:
-    for path in (daemon.runtime_dir, daemon.socket):
-        path.chmod(0o777)
+def test_moderators_make_and_export_none(daemon: Daemon, archives: dict[str, Archive]) -> None:
     owner = archives["dummy"].fingerprint
     for words in (
         ["create-account", "jami"],

@@ -43,7 +43,26 @@ _STEP = re.compile(r"herd: \S+ (waits for|is not ready yet|is being|is running|i
 def as_user(uid: int) -> tuple[str, ...]:
     """`herd` by another uid, which may be unable to read the files of this interpreter: all is imported before."""
     become = f"import os; os.setgroups([]); os.setgid({uid}); os.setuid({uid})"
-    return (sys.executable, "-c", f"import json; from herdctl.cli import main; {become}; main()")
+    return (
+        sys.executable,
+        "-c",
+        f"import json, herdctl.auditing, herdctl.options; from herdctl.cli import main; {become}; main()",
+    )
+
+
+@contextmanager
+def as_peer(uid: int, *groups: int) -> Iterator[None]:
+    """Whatever is connected meanwhile is that user's, with these groups: the kernel notes it then (unix(7))."""
+    before = os.getgroups()
+    os.setgroups(groups)
+    os.setresgid(-1, groups[0] if groups else uid, -1)
+    os.setresuid(-1, uid, -1)
+    try:
+        yield
+    finally:
+        os.setresuid(-1, 0, -1)
+        os.setresgid(-1, 0, -1)
+        os.setgroups(before)
 
 
 def toml(value: Any) -> str:
@@ -66,8 +85,9 @@ class Wire:
 
     def __init__(self, path: Path) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(PATIENCE)
+        # With a deadline it would not wait where many connect at once.
         self.socket.connect(os.fspath(path))
+        self.socket.settimeout(PATIENCE)
         self._frames: list[bytes] = []
         self._buffer = FrameBuffer(MAX_REPLY)
 
@@ -305,3 +325,7 @@ def _end_at_once(daemon: Daemon) -> None:
                 child.kill()
         daemon.process.kill()
     daemon.wait()
+    # What it had taken over of another, or left to us.
+    for orphan in _marked_children():
+        with suppress(psutil.Error):
+            orphan.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import click
 import pytest
 
 import herdctl.completing
-from herd.core.action import Access, Action
+from herd.core.action import Action
 from herd.core.completion import Listing
 from herd.core.service import Service, Surroundings
 from herd.daemon import config
@@ -159,6 +160,21 @@ def test_another_socket_is_asked(directory: Path, daemon: Daemon, tmp_path: Path
         assert candidates(directory, tmp_path / "none", *option, "restore", "") == ["web\tPages."]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+def test_people_are_named_only_to_whoever_may_do_something_with_them() -> None:
+    become = "import os, json, herdctl.completing as it; os.setgroups([]); os.setgid({0}); os.setuid({0})"
+    with herdd(PERSON + "[access]\nobserver = [65533]\nmoderator = [65534]\n") as daemon:
+        for place in (daemon.socket, *daemon.socket.parents[:2]):
+            place.chmod(0o777)
+        for uid, words in ((65533, ""), (65534, "alice\t\n")):
+            code = f"{become.format(uid)}; it.main(['ban', 'root', ''])"
+            command = [sys.executable, "-c", code]
+            done = subprocess.run(command, capture_output=True, text=True, env=daemon.environment)
+            assert (done.stdout, done.stderr) == (words, "")
+        # Nothing was refused, so nothing is noted of that.
+        assert "refused" not in daemon.herd("audit").stdout
+
+
 def test_it_knows_the_options_of_the_command() -> None:
     own = {name for each in options._command.params if isinstance(each, click.Option) for name in each.opts}
     told = {*herdctl.completing._OPTIONS, *herdctl.completing._OF_LOG}
@@ -214,7 +230,6 @@ def test_a_listing_may_be_asked_by_all_and_completes_an_argument(
 ) -> None:
     asked = service.action(listing.action)
     assert asked is not None
-    assert asked.access is Access.READ
     *names, word = argument.split()
     actions: list[Action | None] = [service.action(name) for name in names] or list(service.actions)
     assert any(each and re.search(rf"\b{word}\b", each.usage) for each in actions)

@@ -24,6 +24,7 @@ from herd.core.action import TAKEN_NAMES
 from herd.core.errors import ConfigurationError
 from herd.core.service import Surroundings
 from herd.daemon import config
+from herd.daemon.accesslist import AccessConfiguration, settled
 from herd.daemon.config import Installed
 from herd.daemon.logpolicy import LogPolicy
 from herd.daemon.main import main as herdd
@@ -69,10 +70,10 @@ def test_the_pages_have_every_option_and_no_other(name: str, command: click.Comm
 
 def test_the_page_of_herd_has_every_action_of_herdd_and_of_every_service() -> None:
     told = set(re.findall(r"^(?:\.It )?\.?Cm ([a-z]+)", page("herd.1"), re.MULTILINE))
-    assert told >= {*VERBS, *ROOT, "log", "watch"}
+    assert told >= {*VERBS, *ROOT, "log", "watch", "audit"}
     items = re.findall(r"^\.It (?:Xo\n\.)?Cm ([a-z]+)", page("herd.1"), re.MULTILINE)
-    assert set(items) == {*VERBS, *ROOT, "log", "watch"}
-    assert {*VERBS, "log", "watch"} <= TAKEN_NAMES
+    assert set(items) == {*VERBS, *ROOT, "log", "watch", "audit"}
+    assert {*VERBS, "log", "watch", "audit"} <= TAKEN_NAMES
 
 
 @pytest.mark.parametrize("action", sorted(ROOT))
@@ -93,7 +94,7 @@ def test_the_page_of_herd_has_every_exit_status() -> None:
 
 def tables() -> dict[str, type[Any]]:
     """Every table by its heading, each class under its first name."""
-    found: dict[str, type[Any]] = {"[log]": LogPolicy}
+    found: dict[str, type[Any]] = {"[log]": LogPolicy, "[access]": AccessConfiguration}
     for section in Installed().values():
         kind = section.configuration
         if section.shape == "several":
@@ -142,7 +143,7 @@ def test_it_names_every_table_that_is_taken_those_by_an_old_name_too() -> None:
     with pytest.raises(ConfigurationError) as caught:
         config.read({"xyzzy": {}}, SURROUNDINGS, Installed())
     names = re.findall(r"\[(\w+)\]", caught.value.message.partition("the tables are:")[2])
-    assert {*Installed(), "log", "person"} <= set(names)
+    assert {*Installed(), "log", "person", "access"} <= set(names)
     assert [name for name in names if not re.search(rf"\[{name}[].]", page("herd.toml.5"))] == []
 
 
@@ -187,7 +188,7 @@ def test_every_table_of_the_configuration_has_an_example() -> None:
 @pytest.mark.parametrize("example", examples("herd.toml.5"))
 def test_the_examples_are_right(example: str) -> None:
     read = config.read(tomllib.loads(example), SURROUNDINGS, Installed())
-    assert read.services or read.people or read.log != LogPolicy()
+    assert read.services or read.people or read.log != LogPolicy() or read.access != settled(None)
 
 
 # The interface.
@@ -196,7 +197,7 @@ def test_the_examples_are_right(example: str) -> None:
 def test_the_page_of_the_interface_has_every_method_with_its_parameters() -> None:
     source = re.sub(r"#.*", "", interface.SUPERVISOR + interface.VARLINK_SERVICE)
     wanted = {
-        name: re.findall(r"(\w+: [^,]+)", parameters)
+        name: re.findall(r"(\w+: [^,\n]+)", parameters)
         for name, parameters in re.findall(r"^method (\w+)\(([^)]*)\)", source, re.MULTILINE)
     }
     items = re.findall(r"^\.(?:It |It Xo\n\.)Fn (\w+)(.*)", page("herd-protocol.7"), re.MULTILINE)

@@ -21,6 +21,7 @@ import pytest
 import trio
 
 import herd.daemon.setup
+from herd.daemon.accesslist import USUAL_GROUPS
 from herd.daemon.supervisor import Supervisor
 from herd.daemon.systemd import Manager
 from support import HERDD, PATIENCE, Daemon, herdd, program, short_directory
@@ -130,7 +131,7 @@ def test_the_service_is_as_little_exposed_as_it_is_said_to_be(tmp_path: Path) ->
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may make users")
-def test_the_group_that_reaches_the_socket_is_made_before_its_directory(tmp_path: Path) -> None:
+def test_the_groups_that_have_roles_are_made_and_everybody_reaches_the_socket(tmp_path: Path) -> None:
     for tool in ("sysusers", "tmpfiles"):
         place = tmp_path / f"usr/lib/{tool}.d"
         place.mkdir(parents=True)
@@ -138,11 +139,11 @@ def test_the_group_that_reaches_the_socket_is_made_before_its_directory(tmp_path
     (tmp_path / "etc").mkdir()
     for command in (["systemd-sysusers"], ["systemd-tmpfiles", "--create"]):
         subprocess.run([*command, f"--root={tmp_path}", "herdctl.conf"], check=True, capture_output=True)
-    group = re.search(r"^herd:x:(\d+):", (tmp_path / "etc/group").read_text(), re.MULTILINE)
-    assert group is not None
+    groups = re.findall(r"^(herd[a-z-]*):x:", (tmp_path / "etc/group").read_text(), re.MULTILINE)
+    assert set(groups) == set(USUAL_GROUPS)
     assert "jami:x:" in (tmp_path / "etc/passwd").read_text()
     found = (tmp_path / "run/herd").stat()
-    assert (found.st_mode & 0o7777, found.st_uid, found.st_gid) == (0o750, 0, int(group[1]))
+    assert (found.st_mode & 0o7777, found.st_uid, found.st_gid) == (0o755, 0, 0)
 
 
 # sd_notify.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from herd.core.action import Action
+from herd.core.role import Role
 from herd_services.jami.comparing import Comparer
 from herd_services.jami.configuration import AccountConfiguration
 from herd_services.jami.creating import create_account
@@ -21,6 +22,7 @@ def account_actions(declared: tuple[AccountConfiguration, ...] | None, directory
             "Make a new account; prints its fingerprint.",
             create_account,
             "[--display-name NAME]",
+            role=Role.ADMIN,
         ),
         change(
             "export-account",
@@ -28,17 +30,20 @@ def account_actions(declared: tuple[AccountConfiguration, ...] | None, directory
             "needs it, as the first line of another file.",
             Exporter(directory),
             "ACCOUNT FILE [--password-file FILE]",
+            role=Role.ADMIN,
         ),
         change(
             "remove-account",
             "Remove an account that is not declared; with --force even if nobody else has its keys.",
             Remover(declared or ()),
             "ACCOUNT [--force]",
+            role=Role.ADMIN,
         ),
         Action(
             "account-diff",
             "Tell what of the accounts is not as herd.toml and their archives say.",
             Comparer(declared),
             "[ACCOUNT]",
+            role=Role.MODERATOR,
         ),
     )

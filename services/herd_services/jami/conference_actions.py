@@ -7,6 +7,7 @@ from typing import Any
 from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError
 from herd.core.host import Host
+from herd.core.role import Role
 from herd.core.words import count
 from herd_services.jami import call_manager
 from herd_services.jami.accounts import Account, all_accounts, find
@@ -114,23 +115,27 @@ ACTIONS = (
         "List who takes part in the conferences of an account, or of all, and who of them moderates or is muted.",
         list_conferences,
         "[ACCOUNT]",
+        role=Role.MODERATOR,
     ),
     change(
         "mute-participant",
         "Let a contact be heard no more in an account's conferences, until it is unmuted or calls anew.",
         mute_participant,
         "CONTACT ACCOUNT",
+        role=Role.MODERATOR,
     ),
     change(
         "unmute-participant",
         "Let a contact that was muted be heard again in an account's conferences.",
         unmute_participant,
         "CONTACT ACCOUNT",
+        role=Role.MODERATOR,
     ),
     change(
         "hang-up",
         "End the calls of a contact with an account, or with all; unless it is banned it may call again.",
         hang_up,
         "CONTACT [ACCOUNT]",
+        role=Role.MODERATOR,
     ),
 )

@@ -24,6 +24,8 @@ _SECONDS_FOR_ALL = 30.0
 _SECONDS_FOR_ONE = 10.0
 # Of what the ledger remembers: jamid's ids of the accounts that there were before others were begun.
 _BEFORE = "accounts-before"
+# And of those that it was told to remove while they were made.
+_DISCARDED = "accounts-discarded"
 _ID = re.compile(r"[0-9a-f]{16}")
 _HOMES = (".local/share/jami", ".cache/jami")
 
@@ -55,25 +57,36 @@ async def clear_unfinished(host: Host, home: Path, counted: Collection[str]) -> 
 
     A jamid that finds half an account begins to complete it, and writes some of it even after it was told to remove it.
     """
-    if (lasting := await _lasting(host, counted)) is None:
+    lasting, gone = await _lasting(host, counted), await _discarded(host)
+    if lasting is None and not gone:
         return
     found = {name for place in _HOMES for name in await host.names(home / place) if _ID.fullmatch(name)}
-    for account in sorted(found - lasting):
+    for account in sorted((found & gone) | (set() if lasting is None else found - lasting)):
         await host.clear(Clear(home, tuple(f"{place}/{account}" for place in _HOMES)))
         host.say(f"removed an account that was only half made ({account})")
     await host.ledger.forget(_BEFORE)
+    await host.ledger.forget(_DISCARDED)
 
 
 async def discard_unfinished(host: Host, counted: Collection[str]) -> None:
-    """The same while jamid runs on under another herdd: nobody was told of these accounts."""
+    """The same while jamid runs on under another herdd: nobody was told of these accounts.
+
+    What jamid writes of them even then is cleared before it starts again.
+    """
     if (lasting := await _lasting(host, counted)) is None:
         return
     jami = Jami(host.bus)
-    for account in await jami.account_ids():
-        if account not in lasting:
-            await jami.remove_account(account)
-            host.say(f"removed an account that nobody was told of ({account})")
+    doomed = [account for account in await jami.account_ids() if account not in lasting]
+    await host.ledger.remember(_DISCARDED, json.dumps(sorted({*doomed, *await _discarded(host)})))
+    for account in doomed:
+        await jami.remove_account(account)
+        host.say(f"removed an account that nobody was told of ({account})")
     await host.ledger.forget(_BEFORE)
+
+
+async def _discarded(host: Host) -> set[str]:
+    known = await host.ledger.recall(_DISCARDED)
+    return set(json.loads(known.get(_DISCARDED, "[]")))
 
 
 async def _lasting(host: Host, counted: Collection[str]) -> set[str] | None:

@@ -19,6 +19,7 @@ from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError, WrongUsage
 from herd.core.host import Host
 from herd.core.ledger import Change, Entry, Kind, latest
+from herd.core.role import Role
 from herd.core.words import clock
 from herd_services.jitsi import lua
 from herd_services.jitsi.console import Console
@@ -247,8 +248,21 @@ def ban_actions(bans: Bans) -> tuple[Action, ...]:
             "Put somebody out of a room, or of all where people meet, and let that one in no more.",
             Method(bans, Bans.ban),
             "ADDRESS [ROOM] [--reason TEXT] [--for DURATION]",
+            role=Role.MODERATOR,
         ),
-        change("unban-jid", "Let somebody enter again.", Method(bans, Bans.unban), "ADDRESS [ROOM] [--reason TEXT]"),
+        change(
+            "unban-jid",
+            "Let somebody enter again.",
+            Method(bans, Bans.unban),
+            "ADDRESS [ROOM] [--reason TEXT]",
+            role=Role.MODERATOR,
+        ),
         *ban_file_actions(Method(bans, Bans.list_bans), Method(bans, Bans.export), Method(bans, Bans.import_bans)),
-        Action("history", "Tell who banned whom from where, when and why.", Method(bans, Bans.history), "[ADDRESS]"),
+        Action(
+            "history",
+            "Tell who banned whom from where, when and why.",
+            Method(bans, Bans.history),
+            "[ADDRESS]",
+            role=Role.MODERATOR,
+        ),
     )

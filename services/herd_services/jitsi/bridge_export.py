@@ -7,9 +7,10 @@ from pathlib import PurePosixPath
 
 from attrs import frozen
 
-from herd.core.action import Access, Action, Invocation, Reply
+from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError
 from herd.core.host import Host
+from herd.core.role import Role
 from herd_services.jitsi.configuration import ProsodyConfiguration
 from herd_services.jitsi.deployment import BRIDGE
 from herd_services.jitsi.meeting import Prosody
@@ -72,5 +73,5 @@ def export_action(prosody: Prosody, read: ProsodyConfiguration) -> Action:
         "Write what another host needs to run a bridge: herd.toml, a password, a certificate, in a directory of yours.",
         BridgeExport(prosody, read),
         "DIRECTORY [--address ADDRESS]",
-        Access.CHANGE,
+        role=Role.ADMIN,
     )

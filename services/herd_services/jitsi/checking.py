@@ -9,6 +9,7 @@ from attrs import frozen
 from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError
 from herd.core.host import Host
+from herd.core.role import Role
 from herd.core.symptom import Symptom, recognised
 
 
@@ -58,5 +59,8 @@ def _troubles(known: Sequence[Symptom]) -> str:
 def check_action(checks: tuple[Check, ...], symptoms: tuple[Symptom, ...]) -> Action:
     """The action of a service."""
     return Action(
-        "check", "Look for what keeps it from being of use, and say what mends it.", Checker(checks, symptoms)
+        "check",
+        "Look for what keeps it from being of use, and say what mends it.",
+        Checker(checks, symptoms),
+        role=Role.OBSERVER,
     )

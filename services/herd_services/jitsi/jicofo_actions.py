@@ -10,6 +10,7 @@ from attrs import frozen
 from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError
 from herd.core.host import Host, HttpAnswer
+from herd.core.role import Role
 
 
 async def asked(
@@ -88,7 +89,7 @@ class _ListConferences:
 def jicofo_actions(port: int) -> tuple[Action, ...]:
     """Those of the service."""
     return (
-        Action("stats", "Tell what Jicofo counts.", Stats("jicofo", port, "/stats")),
-        Action("list-bridges", "List the bridges that Jicofo knows.", _ListBridges(port)),
-        Action("list-conferences", "List the conferences that run.", _ListConferences(port)),
+        Action("stats", "Tell what Jicofo counts.", Stats("jicofo", port, "/stats"), role=Role.OBSERVER),
+        Action("list-bridges", "List the bridges that Jicofo knows.", _ListBridges(port), role=Role.OBSERVER),
+        Action("list-conferences", "List the conferences that run.", _ListConferences(port), role=Role.MODERATOR),
     )

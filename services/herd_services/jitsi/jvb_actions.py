@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from herd.core.action import Access, Action, Invocation, Reply
+from herd.core.action import Action, Invocation, Reply
 from herd.core.host import Host, Note
+from herd.core.role import Role
 from herd.core.words import count
 from herd_services.jitsi.jicofo_actions import Stats, asked, told
 
@@ -58,24 +59,21 @@ class _GracefulStop:
 def jvb_actions(service: str, port: int) -> tuple[Action, ...]:
     """Those of one bridge."""
     return (
-        Action("stats", "Tell what the bridge counts.", Stats(service, port, "/colibri/stats")),
+        Action("stats", "Tell what the bridge counts.", Stats(service, port, "/colibri/stats"), role=Role.OBSERVER),
         Action(
             "drain",
             "Let the bridge take no further conferences; those that it has go on.",
             _Drain(service, port, state=True),
-            access=Access.CHANGE,
+            role=Role.ADMIN,
         ),
         Action(
             "graceful-stop",
             "Stop the bridge once its last conference is over; whoever breaks this off lets it take conferences again.",
             _GracefulStop(service, port),
-            access=Access.CHANGE,
             ends_with_caller=True,
+            role=Role.ADMIN,
         ),
         Action(
-            "undrain",
-            "Let the bridge take conferences again.",
-            _Drain(service, port, state=False),
-            access=Access.CHANGE,
+            "undrain", "Let the bridge take conferences again.", _Drain(service, port, state=False), role=Role.ADMIN
         ),
     )

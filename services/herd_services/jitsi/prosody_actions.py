@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 
 from attrs import frozen
 
-from herd.core.action import Access, Action, Invocation, Reply
+from herd.core.action import Action, Invocation, Reply
 from herd.core.host import Host
+from herd.core.role import Role
 from herd_services.jitsi.meeting import secret_name
 from herd_services.jitsi.relay.announced import SECRET
 
@@ -40,6 +41,6 @@ def prosody_actions(
             "rotate-secrets",
             "Give the services' accounts new passwords, and the relay a new secret.",
             _RotateSecrets(names, keep, rotate_relay),
-            access=Access.CHANGE,
+            role=Role.ADMIN,
         ),
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from herd.core.action import Access, Action, Invocation, Reply
+from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError
 from herd.core.host import Host
+from herd.core.role import Role
 from herd.core.words import count
 from herd_services.jitsi import lua
 from herd_services.jitsi.console import Console
@@ -96,18 +97,19 @@ def room_actions(console: Console, deployment: Deployment) -> tuple[Action, ...]
     """Those of the service."""
     rooms = Rooms(console, deployment)
     return (
-        Action("list-rooms", "List the rooms that there are.", Method(rooms, Rooms.list_rooms)),
+        Action("list-rooms", "List the rooms that there are.", Method(rooms, Rooms.list_rooms), role=Role.MODERATOR),
         Action(
             "list-occupants",
             "List who is in a room: the one where Jicofo finds the bridges, or another.",
             Method(rooms, Rooms.list_occupants),
             "[ROOM]",
+            role=Role.MODERATOR,
         ),
         Action(
             "kick",
             "Put somebody out of a room; whoever it is may come back.",
             Method(rooms, Rooms.kick),
             "NICKNAME ROOM [--reason TEXT]",
-            Access.CHANGE,
+            role=Role.MODERATOR,
         ),
     )

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from attrs import frozen
 
-from herd.core.action import Access, Action, Invocation, Reply
+from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError, SecretWanted
 from herd.core.host import Host
+from herd.core.role import Role
 from herd_services.jitsi import lua
 from herd_services.jitsi.accounts import file_of, record
 from herd_services.jitsi.console import Console
@@ -84,13 +85,13 @@ def user_actions(console: Console, deployment: Deployment, data: Path) -> tuple[
     """Those of the service."""
     users = Users(console, deployment, data)
     return (
-        Action("list-users", "List the accounts.", Method(users, Users.list_users)),
+        Action("list-users", "List the accounts.", Method(users, Users.list_users), role=Role.MODERATOR),
         Action(
             "register-user",
             "Make an account, or give one another password: the first line of a file.",
             Method(users, Users.register),
             "ADDRESS [--password-file FILE]",
-            Access.CHANGE,
+            role=Role.ADMIN,
         ),
-        Action("delete-user", "Delete an account.", Method(users, Users.delete), "ADDRESS", Access.CHANGE),
+        Action("delete-user", "Delete an account.", Method(users, Users.delete), "ADDRESS", role=Role.ADMIN),
     )

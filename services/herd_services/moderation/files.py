@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from herd.core.action import Action, Invocation, Reply
 from herd.core.host import Host
 from herd.core.ledger import Change
+from herd.core.role import Role
 from herd.core.words import count
 from herd_services.moderation.ban import Words
 from herd_services.turn import change
@@ -28,12 +29,13 @@ def imported(new: Sequence[Change], known: int, words: Words, *, is_trial: bool)
 def ban_file_actions(listing: _Handler, export: _Handler, take: _Handler) -> tuple[Action, ...]:
     """list-bans, export-bans, import-bans."""
     return (
-        Action("list-bans", "List who is banned, by whom and why.", listing, "[--records]"),
-        Action("export-bans", "Print the bans as records that import-bans reads.", export),
+        Action("list-bans", "List who is banned, by whom and why.", listing, "[--records]", role=Role.MODERATOR),
+        Action("export-bans", "Print the bans as records that import-bans reads.", export, role=Role.MODERATOR),
         change(
             "import-bans",
             "Ban whom a file of records names, all or nobody; with --dry-run only say who that would be.",
             take,
             "FILE [--dry-run]",
+            role=Role.MODERATOR,
         ),
     )

@@ -15,6 +15,7 @@ from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError
 from herd.core.host import Host
 from herd.core.ledger import Change, Kind, latest, next_end
+from herd.core.role import Role
 from herd.core.words import clock
 from herd_services.method import Method
 from herd_services.moderation.ban import Ban, Words, records
@@ -233,13 +234,21 @@ def ban_actions(bans: Bans) -> tuple[Action, ...]:
             "Put somebody out and let that certificate in no more; with --address, the address too.",
             Method(bans, Bans.ban),
             "WHO [--address] [--reason TEXT] [--for DURATION]",
+            role=Role.MODERATOR,
         ),
         change(
             "unban",
             "Lift the ban of a certificate, an address, or whoever had that name.",
             Method(bans, Bans.unban),
             "WHO [--reason TEXT]",
+            role=Role.MODERATOR,
         ),
         *ban_file_actions(Method(bans, Bans.list_bans), Method(bans, Bans.export), Method(bans, Bans.import_bans)),
-        Action("history", "Tell who banned and unbanned whom, when and why.", Method(bans, Bans.history), "[WHO]"),
+        Action(
+            "history",
+            "Tell who banned and unbanned whom, when and why.",
+            Method(bans, Bans.history),
+            "[WHO]",
+            role=Role.MODERATOR,
+        ),
     )

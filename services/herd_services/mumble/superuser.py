@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from herd.core.action import Access, Action, Invocation, Reply
+from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError, SecretWanted
 from herd.core.host import Host
+from herd.core.role import Role
 from herd.core.words import clock
 from herd_services.method import Method
 from herd_services.mumble.program import Server, password_problem
@@ -85,11 +86,12 @@ def superuser_actions(superuser: SuperUser) -> tuple[Action, ...]:
             "Give SuperUser another password: asked for at the terminal, or the first line of a file.",
             Method(superuser, SuperUser.choose),
             "[--password-file FILE]",
+            role=Role.ADMIN,
         ),
         Action(
             "superuser-password",
             "Show, once, the password of SuperUser that herdd made at the first start.",
             Method(superuser, SuperUser.show),
-            access=Access.CHANGE,
+            role=Role.ADMIN,
         ),
     )

@@ -10,9 +10,10 @@ from typing import Any
 from attrs import frozen
 
 from herd.core import recutils
-from herd.core.action import Access, Action, Invocation, Reply
+from herd.core.action import Action, Invocation, Reply
 from herd.core.errors import HerdError, WrongUsage
 from herd.core.host import Host
+from herd.core.role import Role
 from herd_services.method import Method
 from herd_services.mumble.listening import Place
 from herd_services.mumble.messages import Type
@@ -167,37 +168,43 @@ def user_actions(users: Users) -> tuple[Action, ...]:
             "List who is connected, with certificate and room.",
             Method(users, Users.list_users),
             "[--records]",
+            role=Role.MODERATOR,
         ),
-        Action("list-channels", "List the rooms.", Method(users, Users.list_channels)),
+        Action("list-channels", "List the rooms.", Method(users, Users.list_channels), role=Role.OBSERVER),
         Action(
             "kick",
             "Put somebody out, who may come back.",
             Method(users, Users.kick),
             "USER [--reason TEXT]",
-            Access.CHANGE,
+            role=Role.MODERATOR,
         ),
-        Action("mute", "Let somebody be heard no more.", Method(users, Users.mute), "USER", Access.CHANGE),
-        Action("unmute", "Let somebody be heard again.", Method(users, Users.unmute), "USER", Access.CHANGE),
+        Action("mute", "Let somebody be heard no more.", Method(users, Users.mute), "USER", role=Role.MODERATOR),
+        Action("unmute", "Let somebody be heard again.", Method(users, Users.unmute), "USER", role=Role.MODERATOR),
         Action(
             "move",
             "Take somebody to another room, named or by its path.",
             Method(users, Users.move),
             "USER CHANNEL",
-            Access.CHANGE,
+            role=Role.MODERATOR,
         ),
         Action(
             "register-user",
             "Give a name to the certificate of whoever has it now, and to nobody else.",
             Method(users, Users.register),
             "USER",
-            Access.CHANGE,
+            role=Role.MODERATOR,
         ),
-        Action("list-registered-users", "List the registered users.", Method(users, Users.list_registered)),
+        Action(
+            "list-registered-users",
+            "List the registered users.",
+            Method(users, Users.list_registered),
+            role=Role.MODERATOR,
+        ),
         Action(
             "send-message",
             "Write to everybody, to a user or to a room.",
             Method(users, Users.send_message),
             "TEXT [--user USER] [--channel CHANNEL]",
-            Access.CHANGE,
+            role=Role.MODERATOR,
         ),
     )

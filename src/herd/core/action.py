@@ -6,20 +6,13 @@ Vocabulary: the Shepherd manual, "Actions of services".
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from enum import Enum
 from typing import Any, Protocol
 
 from attrs import field, frozen
 
 from herd.core.arguments import Arguments
 from herd.core.host import Host
-
-
-class Access(Enum):
-    """Who may ask for an action; declared beside each and checked by daemon/access.py alone."""
-
-    READ = "read"
-    CHANGE = "change"
+from herd.core.role import Role
 
 
 @frozen
@@ -62,7 +55,8 @@ class Invocation:
 # What no action of a service's may be called: what every service offers, what the command herd does by itself, and what
 # `herd doc` takes for words of its own.
 TAKEN_NAMES = frozenset(
-    {"status", "why", "start", "stop", "restart", "enable", "disable", "doc", "log", "watch", "action", "list-actions"}
+    {"status", "why", "start", "stop", "restart", "enable", "disable", "doc", "log", "watch", "audit", "remote"}
+    | {"action", "list-actions"}
 )
 
 
@@ -74,6 +68,7 @@ class Action:
     documentation: str
     handler: Callable[[Host, Invocation], Awaitable[Reply]]
     usage: str = ""
-    access: Access = Access.READ
+    # Who may ask for it; checked by daemon/access.py alone. None is usual, so that none is forgotten.
+    role: Role = field(kw_only=True)
     # It is broken off when whoever asked for it leaves; others go on to their end, so that nothing is left half done.
     ends_with_caller: bool = False

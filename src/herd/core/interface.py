@@ -27,6 +27,7 @@ error ExpectedMore ()
 
 SUPERVISOR = """\
 # The supervisor herdd. Times are microseconds since the epoch unless said otherwise.
+# Whoever has no role may call nothing of it, and is told NotAllowed.
 interface org.herdctl.Supervisor
 
 type Service (
@@ -101,6 +102,11 @@ type Candidate (word: string, note: string)
 # Every service, or the one that provides the name.
 method Status(service: ?string) -> (services: []Service)
 
+# What follows on this connection is asked for somebody elsewhere: with no more than that role (observer, moderator or
+# admin), and with no files of this host but the descriptors of the calling process. Nothing takes it back. The person
+# is noted beside the user that calls.
+method Represent(role: string, person: ?string) -> ()
+
 # Any action, as the command herd asks for it; without a service that of herdd itself, root.
 # With 'more', replies with progress come before the one with the result.
 # [Supports 'more' flag]
@@ -124,9 +130,18 @@ method Watch(service: ?string) -> (service: Service)
 # come.
 # Without a service it is herdd's own, root. Several services, or all with root, are merged by the time stamps, and
 # come as entries, with no lines. With sinceUSec none is older, and all that are not come unless lines says how many;
-# that is no question for a log that is kept without time stamps.
+# that is no question for a log that is kept without time stamps. With audit it is the log of who did what, whose lines
+# are a time stamp and a JSON object.
 # [Supports 'more' flag]
-method Log(service: ?string, services: ?[]string, all: ?bool, lines: ?int, sinceUSec: ?int, follow: ?bool) -> (
+method Log(
+  service: ?string,
+  services: ?[]string,
+  all: ?bool,
+  audit: ?bool,
+  lines: ?int,
+  sinceUSec: ?int,
+  follow: ?bool
+) -> (
   lines: []string,
   entries: ?[]Entry
 )

@@ -11,7 +11,7 @@ from herd.core.service import Service
 
 @frozen
 class Plan:
-    """Canonical names, each in one of the four; whether logs are kept otherwise, and whether people are others."""
+    """Canonical names, each in one of the four; whether logs are kept otherwise, people or roles are others."""
 
     added: tuple[str, ...]
     changed: tuple[str, ...]
@@ -19,14 +19,22 @@ class Plan:
     unchanged: tuple[str, ...]
     log: bool = False
     people: bool = False
+    access: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is to be done."""
-        return not (self.added or self.changed or self.removed or self.log or self.people)
+        return not (self.added or self.changed or self.removed or self.log or self.people or self.access)
 
 
-def plan(old: Mapping[str, Service], new: Iterable[Service], *, log: bool = False, people: bool = False) -> Plan:
+def plan(
+    old: Mapping[str, Service],
+    new: Iterable[Service],
+    *,
+    log: bool = False,
+    people: bool = False,
+    access: bool = False,
+) -> Plan:
     """Compare the definitions in force with those read."""
     read = {service.name: service for service in new}
     return Plan(
@@ -36,4 +44,5 @@ def plan(old: Mapping[str, Service], new: Iterable[Service], *, log: bool = Fals
         unchanged=tuple(name for name in read if name in old and read[name] == old[name]),
         log=log,
         people=people,
+        access=access,
     )

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-# A request is a few words; the largest reply is a listing. varlinkctl itself stops at 16 MiB.
-MAX_CALL = 1024 * 1024
+# A request is a few words; execve(2) lets none have more than 128 KiB. The largest reply is a listing. varlinkctl
+# itself stops at 16 MiB.
+MAX_CALL = 256 * 1024
 MAX_REPLY = 16 * 1024 * 1024
 
 CALL_KEYS = frozenset({"method", "parameters", "oneway", "more", "upgrade"})
@@ -124,6 +125,11 @@ class FrameBuffer:
         self._rest = bytearray()
         # So far there is no NUL in the rest.
         self._searched = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of the frame that is not finished."""
+        return len(self._rest)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The frames that `data` completes. Raises ProtocolViolation when one exceeds the limit."""

@@ -8,16 +8,15 @@ from herd.core.action import Action, Invocation, Reply
 from herd.core.arguments import read
 from herd.core.errors import HerdError, WrongUsage
 from herd.core.events import Status
-from herd.daemon import access
-from herd.daemon.access import Peer
+from herd.daemon.access import Client
 from herd.daemon.caller import PeerCaller
 from herd.daemon.controller import Controller
 
 
-async def perform_action(controller: Controller, action: Action, peer: Peer, words: Sequence[str]) -> Reply:
+async def perform_action(controller: Controller, action: Action, client: Client, words: Sequence[str]) -> Reply:
     """Run it. Raises HerdError."""
     name = controller.service.name
-    access.check(peer, action.access, f"{action.name} {name}")
+    await client.check(action.role, f"{action.name} {name}")
     try:
         arguments = read(action.usage, words)
     except ValueError as error:
@@ -26,4 +25,4 @@ async def perform_action(controller: Controller, action: Action, peer: Peer, wor
     if controller.state.status is not Status.RUNNING:
         state = controller.state.status.value
         raise HerdError(f"cannot {action.name}: service {name} is {state}; see: herd status {name}")
-    return await action.handler(controller.host, Invocation(arguments, await PeerCaller.of(peer)))
+    return await action.handler(controller.host, Invocation(arguments, await PeerCaller.of(client)))

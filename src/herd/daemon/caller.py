@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import pwd
 import re
 import stat
 from collections.abc import Callable, Mapping
@@ -20,7 +19,7 @@ from typing import TypeVar
 import trio
 
 from herd.core.errors import HerdError
-from herd.daemon.access import Peer
+from herd.daemon.access import Client, Peer
 from herd.daemon.rights import with_rights_of
 
 T = TypeVar("T")
@@ -34,14 +33,15 @@ _PATIENCE = 60.0
 class PeerCaller:
     """The process at the other end of the socket (core/action.py, Caller)."""
 
-    def __init__(self, peer: Peer, name: str) -> None:
+    def __init__(self, peer: Peer, name: str, *, is_remote: bool = False) -> None:
         self.name = name
         self._peer = peer
+        self._is_remote = is_remote
 
     @classmethod
-    async def of(cls, peer: Peer) -> PeerCaller:
-        """The peer and its user's name, which is looked up in a thread: that may ask a network."""
-        return cls(peer, await trio.to_thread.run_sync(_user_name, peer.uid))
+    async def of(cls, client: Client) -> PeerCaller:
+        """The client's process, and whose doing it is."""
+        return cls(client.peer, await client.author(), is_remote=client.is_remote)
 
     async def read_file(self, name: str, limit: int) -> bytes:
         """The content of a file, or of a pipe up to its end. Raises HerdError."""
@@ -74,6 +74,9 @@ class PeerCaller:
                 f"cannot open {name}: herdd is not root and has no rights of {self.name}'s; ask as its user"
             )
         place = self._place(name)
+        if self._is_remote and name != _STANDARD_INPUT and not _OWN_DESCRIPTOR.fullmatch(name):
+            # Files of this host, opened with rights that are not those of whoever is elsewhere.
+            raise HerdError(f"cannot open {name}: from elsewhere only /dev/stdin can be read; send it there")
         return await trio.to_thread.run_sync(with_rights_of, peer.uid, peer.gid, lambda: work(place))
 
     def _place(self, name: str) -> str:
@@ -82,12 +85,6 @@ class PeerCaller:
         if own := _OWN_DESCRIPTOR.fullmatch(name):
             return f"/proc/{self._peer.pid}/fd/{own[1]}"
         return str(Path(f"/proc/{self._peer.pid}/cwd") / name)
-
-
-def _user_name(uid: int) -> str:
-    with suppress(KeyError):
-        return pwd.getpwuid(uid).pw_name
-    return f"uid {uid}"
 
 
 def _open(place: str) -> int:

@@ -10,17 +10,20 @@ from collections.abc import Iterator, Sequence
 import trio
 from attrs import frozen
 
+from herd.core.action import Action
 from herd.core.completion import Candidate, found, wanted
 from herd.core.errors import HerdError
-from herd.daemon.access import Peer
+from herd.daemon.access import Client
 from herd.daemon.root import ROOT
 from herd.daemon.supervisor import Supervisor
+from herd.daemon.verb import Verb
 from herd.daemon.verbs import VERBS, perform
 
 # What herd does by itself with the log and the changes of a service.
 _STREAMS = {
     "log": "Print the last lines of its log, those of several services merged.",
     "watch": "Print how the service is, then each change, until interrupted.",
+    "audit": "Print who did what, and who was refused.",
 }
 _FILES = frozenset({"FILE", "DIRECTORY"})
 # Seconds. Nobody waits longer for a word.
@@ -35,20 +38,22 @@ class Completion:
     files: bool = False
 
 
-async def complete(supervisor: Supervisor, peer: Peer, words: Sequence[str]) -> Completion:
+async def complete(supervisor: Supervisor, client: Client, words: Sequence[str]) -> Completion:
     """What `herd WORDS…` could have for its last word, which may be empty. Where nothing is known there is nothing."""
     if len(words) < 2:
         return Completion(tuple(_actions(supervisor)))
+    if words[0] == "audit":
+        return Completion()
     if len(words) == 2 or words[0] == "log":
         return Completion(tuple(_services(supervisor, words[0])))
     action, name = words[0], supervisor.graph.names.get(words[1], "root" if words[1] == "shepherd" else words[1])
-    usage = _usage(supervisor, action, name)
-    if usage is None:
+    known = _found(supervisor, action, name)
+    if known is None:
         return Completion()
-    at = wanted(usage, words[2:])
+    at = wanted(known.usage, words[2:])
     if _FILES & set(at.names):
         return Completion(files=True)
-    named = [each for argument in at.names for each in await _named(supervisor, peer, action, name, argument)]
+    named = [each for argument in at.names for each in await _named(supervisor, client, action, name, argument)]
     return Completion((*named, *(Candidate(option) for option in at.options)))
 
 
@@ -72,32 +77,37 @@ def _services(supervisor: Supervisor, action: str) -> Iterator[Candidate]:
             yield Candidate(name, service.documentation)
 
 
-def _usage(supervisor: Supervisor, action: str, name: str) -> str | None:
-    """That of the action of the service, where both are there."""
+def _found(supervisor: Supervisor, action: str, name: str) -> Action | Verb | None:
+    """The action of the service, where both are there."""
     if name == "root":
-        return ROOT[action].usage if action in ROOT else None
+        return ROOT.get(action)
     if name not in supervisor.controllers:
         return None
-    if own := supervisor.controllers[name].service.action(action):
-        return own.usage
-    return VERBS[action].usage if action in VERBS else None
+    return supervisor.controllers[name].service.action(action) or VERBS.get(action)
 
 
-async def _named(supervisor: Supervisor, peer: Peer, action: str, name: str, argument: str) -> list[Candidate]:
-    """What can stand for an argument of the usage."""
+def _may(client: Client, action: Action | Verb | None) -> bool:
+    return action is not None and client.role is not None and client.role >= action.role
+
+
+async def _named(supervisor: Supervisor, client: Client, action: str, name: str, argument: str) -> list[Candidate]:
+    """What can stand for an argument of the usage; people are named to whoever may do something with them alone."""
+    if not _may(client, _found(supervisor, action, name)):
+        return []
     if name == "root" and argument == "NAME":
         return [Candidate(each.name) for each in supervisor.people]
     if action == "doc":
         return _documented(supervisor, name)
     listings = supervisor.controllers[name].service.listings if name != "root" else {}
     listing = listings.get(f"{action} {argument}") or listings.get(argument)
-    if listing is None:
+    # Nothing is asked that would be refused: refusals are noted.
+    if listing is None or not _may(client, _found(supervisor, listing.action, name)):
         return []
     with trio.move_on_after(_PATIENCE):
         try:
-            return found(listing, (await perform(supervisor, peer, listing.action, name, ())).result)
+            return found(listing, (await perform(supervisor, client, listing.action, name, ())).result)
         except HerdError:
-            # It does not run, or this one may not ask.
+            # It does not run, for example.
             return []
     return []
 

@@ -1,8 +1,8 @@
 """herd.toml -> services and how their logs are kept, every mistake reported at once.
 
-Each table but `[log]` belongs to a Section that the entry-point group `herd.services` brings: an attrs class and a
-function that makes services of it. Keys are the class's attributes in kebab-case. A mistake is a line: where it is,
-what is wrong, what would be valid.
+Each table but `[log]`, `[person.NAME]` and `[access]` belongs to a Section that the entry-point group `herd.services`
+brings: an attrs class and a function that makes services of it. Keys are the class's attributes in kebab-case. A
+mistake is a line: where it is, what is wrong, what would be valid.
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ from cattrs.gen import make_dict_structure_fn, override
 from herd.core import graph
 from herd.core.errors import ConfigurationError
 from herd.core.person import Identity, Person, people
+from herd.core.role import Access
 from herd.core.service import Program, Section, Service, Surroundings
 from herd.core.suggest import did_you_mean
 from herd.daemon import logplaces
+from herd.daemon.accesslist import AccessConfiguration, Holder, read_holder, settled
 from herd.daemon.logpolicy import Age, Bytes, LogPolicy, read_age, read_bytes
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
-_LOG, _PERSON = "log", "person"
+_LOG, _PERSON, _ACCESS = "log", "person", "access"
+_OWN = (_LOG, _PERSON, _ACCESS)
 _KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
 
 
@@ -42,6 +45,7 @@ class Configuration:
     services: tuple[Service, ...]
     log: LogPolicy = attrs.Factory(LogPolicy)
     people: tuple[Person, ...] = ()
+    access: Access = attrs.Factory(lambda: settled(None))
 
 
 class Installed(Mapping[str, Section]):
@@ -85,14 +89,16 @@ def _parse(path: Path) -> dict[str, Any]:
 def read(tables: dict[str, Any], surroundings: Surroundings, known: Mapping[str, Section]) -> Configuration:
     """What parsed tables say. Raises ConfigurationError with everything that is wrong."""
     log, problems = _log(tables)
+    access, wrong = _access(tables)
+    problems += wrong
     services: list[Service] = []
     # Each once, though several of its tables may be there.
     sections: list[Section] = []
     for name in tables:
-        if name in (_LOG, _PERSON):
+        if name in _OWN:
             continue
         if name not in known:
-            names = sorted([*known, _LOG, _PERSON])
+            names = sorted([*known, *_OWN])
             remedy = did_you_mean(name, names) or f"the tables are: {', '.join(f'[{each}]' for each in names)}"
             problems.append(f"cannot read [{name}]: there is no such table; {remedy}")
         elif known[name] not in sections:
@@ -110,7 +116,7 @@ def read(tables: dict[str, Any], surroundings: Surroundings, known: Mapping[str,
     problems += logplaces.problems(services, surroundings.log_dir)
     if problems:
         raise ConfigurationError(problems)
-    return Configuration(tuple(services), log, persons)
+    return Configuration(tuple(services), log, persons, access)
 
 
 def _identities(known: Mapping[str, Section]) -> list[Identity]:
@@ -124,6 +130,15 @@ def _log(tables: dict[str, Any]) -> tuple[LogPolicy, list[str]]:
         return structure(LogPolicy, tables.get(_LOG, {}), f"[{_LOG}]"), []
     except ConfigurationError as error:
         return LogPolicy(), error.problems
+
+
+def _access(tables: dict[str, Any]) -> tuple[Access, list[str]]:
+    if _ACCESS not in tables:
+        return settled(None), []
+    try:
+        return settled(structure(AccessConfiguration, tables[_ACCESS], f"[{_ACCESS}]")), []
+    except ConfigurationError as error:
+        return Access(), error.problems
 
 
 def _section(
@@ -310,6 +325,7 @@ def _converter() -> Converter:
     for kind in _KINDS:
         converter.register_structure_hook(kind, _exactly(kind))
     converter.register_structure_hook(Path, _as_path)
+    converter.register_structure_hook_func(lambda kind: kind == Holder, lambda value, _: read_holder(value))
     converter.register_structure_hook_func(lambda kind: kind == Bytes, lambda value, _: read_bytes(value))
     converter.register_structure_hook_func(lambda kind: kind == Age, lambda value, _: read_age(value))
     converter.register_structure_hook_factory(attrs.has, partial(_class_hook, converter=converter))

@@ -15,7 +15,7 @@ _OLDER = re.compile(r"(.+)\.(?:[1-9]\d*(?:\.gz)?|gz\.new)")
 
 def problems(services: Iterable[Service], log_dir: Path) -> list[str]:
     """A sentence for each service whose log is another's, or is where another's older lines go. Blocks."""
-    owners = {_real(log_dir / "root.log"): "root"}
+    owners = {_real(log_dir / f"{name}.log"): name for name in _OWN}
     found = []
     places = [(service.name, _place(service, log_dir)) for service in services]
     for name, place in places:
@@ -30,11 +30,13 @@ def problems(services: Iterable[Service], log_dir: Path) -> list[str]:
     return found
 
 
+# herdd's own.
+_OWN = {"root": "herdd's own log, root", "audit": "herdd's own log of who did what"}
 _REMEDY = "choose another log-file"
 
 
 def _whose(owner: str) -> str:
-    return "herdd's own log, root" if owner == "root" else f"the log of {owner}"
+    return _OWN.get(owner, f"the log of {owner}")
 
 
 def _place(service: Service, log_dir: Path) -> Path | None:

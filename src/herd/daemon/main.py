@@ -183,7 +183,8 @@ async def leaving_nothing(supervisor: Supervisor) -> AsyncIterator[None]:
 def _make_directories(paths: Paths) -> None:
     uid, gid = os.geteuid(), os.getegid()
     modes = {
-        paths.runtime_dir: 0o750,
+        # Whoever has a role has to reach the socket (doorkeeper.py).
+        paths.runtime_dir: 0o755,
         paths.services_dir: 0o755,
         # Services' homes lie below it: others may pass through and not look around.
         paths.state_dir: 0o711,

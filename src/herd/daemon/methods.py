@@ -5,7 +5,7 @@ A method returns its last reply's parameters; those before it go out by `Session
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import trio
@@ -17,13 +17,14 @@ from herd.core.action import Reply
 from herd.core.errors import INTERFACE, HerdError
 from herd.core.events import Status
 from herd.core.protocol import Call, Encoded
+from herd.core.role import Role
 from herd.core.status import facts
-from herd.daemon.access import Peer
+from herd.daemon.access import Client
 from herd.daemon.bulletin import step_text
 from herd.daemon.controller import Controller
 from herd.daemon.factbook import Factbook
 from herd.daemon.log import ServiceLog, following
-from herd.daemon.logstream import MOST_LINES, batches, history, newest, reply
+from herd.daemon.logstream import MOST_LINES, Entry, batches, history, newest, reply
 from herd.daemon.supervisor import Supervisor
 from herd.daemon.verbs import perform
 
@@ -50,7 +51,7 @@ class Session:
 
     supervisor: Supervisor
     factbook: Factbook
-    peer: Peer
+    client: Client
     call: Call
     # One reply that others follow.
     send: Callable[[Parameters], Awaitable[None]]
@@ -96,6 +97,15 @@ async def _get_interface_description(session: Session) -> Parameters:
     return {"description": DESCRIPTIONS[name]}
 
 
+async def _represent(session: Session) -> Parameters:
+    try:
+        role = Role.of(session.required("role"))
+    except ValueError:
+        raise VarlinkError("InvalidParameter", parameter="role") from None
+    session.client.represent(role, session.parameter("person", str))
+    return {}
+
+
 async def _status(session: Session) -> Encoded:
     supervisor, name = session.supervisor, session.parameter("service", str)
     names = supervisor.controllers if name is None else [supervisor.find(name).service.name]
@@ -109,14 +119,14 @@ async def _perform(session: Session) -> Parameters:
         raise VarlinkError("InvalidParameter", parameter="arguments")
     supervisor = session.supervisor
     if not session.call.more or action not in _WITH_STEPS:
-        return _final(await perform(supervisor, session.peer, action, service, arguments))
+        return _final(await perform(supervisor, session.client, action, service, arguments))
     outcome: Reply | HerdError
     async with supervisor.bulletin.watch() as changes:
         progress = _Progress(session, _concerned(supervisor, service))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(progress.begin, changes)
             try:
-                outcome = await perform(supervisor, session.peer, action, service, arguments)
+                outcome = await perform(supervisor, session.client, action, service, arguments)
             except HerdError as error:
                 # Raised outside, where no nursery wraps it.
                 outcome = error
@@ -193,6 +203,8 @@ async def _watch(session: Session) -> Parameters:
 
 
 async def _log(session: Session) -> Parameters:
+    if session.parameter("audit", bool, False):
+        await session.client.check(Role.ADMIN, "show the audit log")
     logs, several = _logs(session)
     since_usec, follow = session.parameter("sinceUSec", int), session.parameter("follow", bool, False)
     count = session.parameter("lines", int, 20 if since_usec is None else MOST_LINES)
@@ -204,15 +216,19 @@ async def _log(session: Session) -> Parameters:
         raise VarlinkError("ExpectedMore")
     with following(logs) as follower:
         since = None if since_usec is None else since_usec / 1e6
-        entries = await history(logs, count, since, follower if follow else None)
-        if not session.call.more:
-            return reply(newest(entries), several=several)
-        while True:
-            for batch in batches(entries):
-                await session.send(reply(batch, several=several))
-            if not follow:
-                return reply([], several=several)
-            entries = await follower.next()
+        async with session.supervisor.readers.turn(session.client):
+            entries = await history(logs, count, since, follower if follow else None)
+            if not session.call.more:
+                return reply(newest(entries), several=several)
+            await _tell(session, entries, several=several)
+        while follow:
+            await _tell(session, await follower.next(), several=several)
+        return reply([], several=several)
+
+
+async def _tell(session: Session, entries: Sequence[Entry], *, several: bool) -> None:
+    for batch in batches(entries):
+        await session.send(reply(batch, several=several))
 
 
 async def _complete(session: Session) -> Parameters:
@@ -221,7 +237,7 @@ async def _complete(session: Session) -> Parameters:
     words = session.parameter("words", list, [])
     if not all(isinstance(each, str) and is_text(each) for each in words):
         raise VarlinkError("InvalidParameter", parameter="words")
-    completion = await complete(session.supervisor, session.peer, words)
+    completion = await complete(session.supervisor, session.client, words)
     return {"candidates": [asdict(each) for each in completion.candidates], "files": completion.files}
 
 
@@ -229,6 +245,10 @@ def _logs(session: Session) -> tuple[list[ServiceLog], bool]:
     """The logs asked for, and whether as those of several services."""
     supervisor, service = session.supervisor, session.parameter("service", str)
     names, every = session.parameter("services", list, []), session.parameter("all", bool, False)
+    if session.parameter("audit", bool, False):
+        if service is not None or names or every:
+            raise VarlinkError("InvalidParameter", parameter="audit")
+        return [supervisor.audit.log], True
     if (service is not None and (names or every)) or not all(isinstance(each, str) and is_text(each) for each in names):
         raise VarlinkError("InvalidParameter", parameter="services")
     if every:
@@ -268,14 +288,23 @@ class Method:
     ends_with_caller: Callable[[Supervisor, Call], bool] = _never
     waits: bool = True
     needs_more: bool = False
+    # Who may call it at all; what a refusal calls that, if not by the call's own words.
+    role: Role | None = None
+    what: str | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it goes on and on; then the role is checked again for each reply, for a reload may have taken it."""
+        return self.ends_with_caller is _always
 
 
 METHODS = {
     f"{VARLINK}.GetInfo": Method(_get_info, waits=False),
     f"{VARLINK}.GetInterfaceDescription": Method(_get_interface_description, waits=False),
-    f"{INTERFACE}.Status": Method(_status, waits=False),
-    f"{INTERFACE}.Perform": Method(_perform, _if_the_action_does),
-    f"{INTERFACE}.Watch": Method(_watch, _always, needs_more=True),
-    f"{INTERFACE}.Log": Method(_log, _always),
-    f"{INTERFACE}.Complete": Method(_complete, _always),
+    f"{INTERFACE}.Represent": Method(_represent, waits=False, role=Role.OBSERVER, what="speak for somebody"),
+    f"{INTERFACE}.Status": Method(_status, waits=False, role=Role.OBSERVER),
+    f"{INTERFACE}.Perform": Method(_perform, _if_the_action_does, role=Role.OBSERVER),
+    f"{INTERFACE}.Watch": Method(_watch, _always, needs_more=True, role=Role.OBSERVER),
+    f"{INTERFACE}.Log": Method(_log, _always, role=Role.MODERATOR),
+    f"{INTERFACE}.Complete": Method(_complete, _always, role=Role.OBSERVER),
 }

@@ -1,7 +1,7 @@
 """Where herdd keeps what: the system's places for root, the XDG counterparts for a user.
 
-The control socket's directory is closed to others (0750), so what services' own users must reach, a bus's socket
-for one, lies beside it: `/run/herd-services`.
+What services' own users must reach, a bus's socket for one, lies beside the control socket's directory, in
+`/run/herd-services`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from herd.core.events import Status
 from herd.core.person import Moderation, Person
 from herd.core.suggest import did_you_mean
 from herd.core.words import clock
-from herd.daemon.access import Peer
+from herd.daemon.access import Client
 from herd.daemon.actions import perform_action
 from herd.daemon.controller import Controller
 from herd.daemon.supervisor import Supervisor
@@ -34,13 +34,13 @@ class _Court:
     def name(self) -> str:
         return self.controller.service.name
 
-    async def do(self, peer: Peer, action: str, words: Sequence[str]) -> Reply:
+    async def do(self, client: Client, action: str, words: Sequence[str]) -> Reply:
         found = self.controller.service.action(action)
         assert found is not None, "a definition names actions of its own"
-        return await perform_action(self.controller, found, peer, words)
+        return await perform_action(self.controller, found, client, words)
 
-    async def bans(self, peer: Peer) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = list((await self.do(peer, self.moderation.export, ())).result["bans"])
+    async def bans(self, client: Client) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = list((await self.do(client, self.moderation.export, ())).result["bans"])
         return found
 
 
@@ -63,7 +63,7 @@ async def ban(supervisor: Supervisor, asked: Asked) -> Reply:
         if is_trial:
             answers.append(_Answer(court.name, f"{identity} would be banned.\n", is_done=False))
         else:
-            answers.append(await _asked(court, asked.peer, court.moderation.ban, (identity, *terms)))
+            answers.append(await _asked(court, asked.client, court.moderation.ban, (identity, *terms)))
     return _reply(supervisor, person, answers, "banned", is_trial=is_trial)
 
 
@@ -81,14 +81,14 @@ async def unban(supervisor: Supervisor, asked: Asked) -> Reply:
 
 async def _unbanned(court: _Court, identity: str, asked: Asked, *, is_trial: bool) -> _Answer:
     try:
-        is_banned = any(identity in _known_as(each, court.moderation) for each in await court.bans(asked.peer))
+        is_banned = any(identity in _known_as(each, court.moderation) for each in await court.bans(asked.client))
     except HerdError as error:
         return _Answer(court.name, error.message, is_done=False, is_failure=True)
     if not is_banned:
         return _Answer(court.name, f"{identity} is not banned.\n", is_done=False)
     if is_trial:
         return _Answer(court.name, f"{identity} would be banned no longer.\n", is_done=False)
-    return await _asked(court, asked.peer, court.moderation.unban, (identity, *_terms(asked, ("--reason",))))
+    return await _asked(court, asked.client, court.moderation.unban, (identity, *_terms(asked, ("--reason",))))
 
 
 def _known_as(ban: dict[str, Any], moderation: Moderation) -> tuple[Any, ...]:
@@ -105,7 +105,7 @@ async def bans(supervisor: Supervisor, asked: Asked) -> Reply:
             warnings.append(f"{court.name} does not run: its bans are not told")
             continue
         try:
-            for each in await court.bans(asked.peer):
+            for each in await court.bans(asked.client):
                 known = (names.get((court.moderation.kind, one)) for one in _known_as(each, court.moderation))
                 name = next(filter(None, known), None)
                 found.append({"service": court.name, "person": name, **each})
@@ -127,9 +127,9 @@ def _line(ban: dict[str, Any], subject: str) -> str:
     return f"{ban['service']}: {whom}{by}{until}{reason}\n"
 
 
-async def _asked(court: _Court, peer: Peer, action: str, words: Sequence[str]) -> _Answer:
+async def _asked(court: _Court, client: Client, action: str, words: Sequence[str]) -> _Answer:
     try:
-        reply = await court.do(peer, action, words)
+        reply = await court.do(client, action, words)
     except HerdError as error:
         return _Answer(court.name, error.message, is_done=False, is_failure=True)
     return _Answer(court.name, reply.text, is_done=True)

@@ -20,8 +20,8 @@ async def planned(supervisor: Supervisor) -> Plan:
 def _compare(supervisor: Supervisor, configuration: Configuration) -> Plan:
     in_force = {name: each.replacement or each.service for name, each in supervisor.controllers.items()}
     has_other_people = configuration.people != supervisor.people
-    log = configuration.log != supervisor.log_policy
-    return plan(in_force, configuration.services, log=log, people=has_other_people)
+    log, access = configuration.log != supervisor.log_policy, configuration.access != supervisor.access
+    return plan(in_force, configuration.services, log=log, people=has_other_people, access=access)
 
 
 async def reload(supervisor: Supervisor, *, restart: bool) -> tuple[Plan, list[str]]:
@@ -29,13 +29,14 @@ async def reload(supervisor: Supervisor, *, restart: bool) -> tuple[Plan, list[s
 
     Removed services are stopped, changed ones restarted once (unless `restart` is false: then their new definition
     waits for their next start), new ones started if they start with herdd. Logs are kept as `[log]` has it from now
-    on, people are those of `[person.NAME]`. One reload at a time.
+    on, people are those of `[person.NAME]`, roles those of `[access]`. One reload at a time.
     """
     async with supervisor.reloading:
         configuration = await trio.to_thread.run_sync(supervisor.read)
         found = _compare(supervisor, configuration)
         supervisor.keep_logs(configuration.log)
         supervisor.people = configuration.people
+        supervisor.give_roles(configuration.access)
         return found, await _carry_out(supervisor, found, configuration.services, restart=restart)
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from attrs import asdict
 
-from herd.core.action import Access, Reply
+from herd.core.action import Reply
 from herd.core.plan import Plan
+from herd.core.role import Role
 from herd.core.status import facts, overview
 from herd.daemon.reload import planned, reload
 from herd.daemon.supervisor import Supervisor
@@ -21,8 +22,11 @@ async def _root_status(supervisor: Supervisor, asked: Asked) -> Reply:
 
 
 async def _root_stop(supervisor: Supervisor, asked: Asked) -> Reply:
-    supervisor.end_asked.set()
     return Reply({"stopping": True}, "herdd stops every service and ends.\n")
+
+
+def _end(supervisor: Supervisor) -> None:
+    supervisor.end_asked.set()
 
 
 async def _root_doc(supervisor: Supervisor, asked: Asked) -> Reply:
@@ -86,52 +90,64 @@ def _told(plan: Plan, mood: str) -> str:
         lines.append(f"Logs {mood or 'are '}kept in another way.\n")
     if plan.people:
         lines.append(f"People {mood or 'are '}known by other names or servers.\n")
+    if plan.access:
+        lines.append(f"Roles {mood or 'are '}given to others.\n")
     return "".join(lines)
 
 
 async def _upgrade(supervisor: Supervisor, asked: Asked) -> Reply:
     # With a mistake in it the next herdd would end at once, and nobody would look after the services.
     await planned(supervisor)
-    supervisor.is_upgrade = True
-    supervisor.end_asked.set()
     return Reply({"upgrading": True}, "herdd is executed anew; every service runs on.\n")
 
 
+def _execute_anew(supervisor: Supervisor) -> None:
+    supervisor.is_upgrade = True
+    supervisor.end_asked.set()
+
+
 ROOT = {
-    "status": Verb("List all services by how they are.", _root_status),
-    "why": Verb("Say it of every service that is not as it should be.", _why_all),
-    "start": Verb("herdd runs already.", _root_start),
+    "status": Verb("List all services by how they are.", _root_status, role=Role.OBSERVER),
+    "why": Verb("Say it of every service that is not as it should be.", _why_all, role=Role.OBSERVER),
+    "start": Verb("herdd runs already.", _root_start, role=Role.ADMIN),
     "reload": Verb(
         "Read the configuration again and carry out what is new in it, restarting what changed; "
         "with --dry-run only say so, with --no-restart let what changed wait for its next start.",
         _reload,
         "[--dry-run] [--no-restart]",
-        Access.CHANGE,
+        role=Role.ADMIN,
     ),
-    "graph": Verb("Print who requires whom, for Graphviz; on a terminal as a drawing.", _graph),
+    "graph": Verb("Print who requires whom, for Graphviz; on a terminal as a drawing.", _graph, role=Role.OBSERVER),
     "analyze": Verb(
         "Say how long the services took to start, and what the last one waited for; --svg draws it.",
         _analyze,
         "[--svg]",
+        role=Role.OBSERVER,
     ),
     "upgrade": Verb(
-        "Execute herdd anew, in a new version perhaps; every service runs on.", _upgrade, access=Access.CHANGE
+        "Execute herdd anew, in a new version perhaps; every service runs on.",
+        _upgrade,
+        role=Role.ADMIN,
+        then=_execute_anew,
     ),
     "ban": Verb(
         "Ban a person of the configuration, [person.NAME], from every server that runs here.",
         _ban,
         "NAME [--reason TEXT] [--for DURATION] [--dry-run]",
-        Access.CHANGE,
+        role=Role.MODERATOR,
     ),
     "unban": Verb(
         "Lift the bans of a person, [person.NAME], on every server that runs here.",
         _unban,
         "NAME [--reason TEXT] [--dry-run]",
-        Access.CHANGE,
+        role=Role.MODERATOR,
     ),
-    "bans": Verb("List who is banned from which server, by whom, why and until when.", _bans),
-    "stop": Verb("Stop every service and end herdd.", _root_stop, access=Access.CHANGE),
+    "bans": Verb("List who is banned from which server, by whom, why and until when.", _bans, role=Role.MODERATOR),
+    "stop": Verb("Stop every service and end herdd.", _root_stop, role=Role.ADMIN, then=_end),
     "doc": Verb(
-        "Describe root, with list-actions its actions, with an action's name that action.", _root_doc, "[WORD] [ACTION]"
+        "Describe root, with list-actions its actions, with an action's name that action.",
+        _root_doc,
+        "[WORD] [ACTION]",
+        role=Role.OBSERVER,
     ),
 }

@@ -19,18 +19,24 @@ from typing import Any
 
 import trio
 
-from herd.core.errors import INTERFACE, HerdError
+from herd.core.errors import INTERFACE, HerdError, NotAllowed
 from herd.core.protocol import MAX_CALL, Call, FrameBuffer, ProtocolViolation, decode_call, encode_error, encode_reply
-from herd.daemon.access import peer_of
+from herd.daemon.access import Client, peer_of
+from herd.daemon.audit import deed_of
+from herd.daemon.doorkeeper import FREE, Doorkeeper, Share
 from herd.daemon.factbook import Factbook
 from herd.daemon.methods import METHODS, Method, Session, VarlinkError
 from herd.daemon.supervisor import Supervisor
 from herd.daemon.systemd import given_socket
 
-_RECEIVE = 64 * 1024
+_RECEIVE = 16 * 1024
 # Calls read ahead on one connection before its reader waits.
 _PIPELINE = 16
 _BACKLOG = 512
+# Connections accepted before anything else has its turn.
+_AT_ONCE = 64
+# Where there are no descriptors or no memory left, seconds until there may be some.
+_EXHAUSTED, _RELIEF = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM), 0.1
 # Its value is the descriptor of the listening socket; of one that systemd made, the other variable's is.
 _HANDED_OVER, _LENT = "HERD_LISTENER", "HERD_LENT_LISTENER"
 # Longer than any Unix socket's path may be (sun_path, unix(7)).
@@ -80,9 +86,10 @@ class ControlSocket:
 
 @asynccontextmanager
 async def listening(path: Path) -> AsyncIterator[ControlSocket]:
-    """Listen on the path, mode 0660, a stale socket replaced; gone from the path afterwards unless handed over.
+    """Listen on the path, a stale socket replaced; gone from the path afterwards unless handed over.
 
-    A socket that systemd listens on is taken as it is, and stays. Raises HerdError.
+    Everybody may connect (0666): doorkeeper.py says why. A socket that systemd listens on is taken as it is, and stays.
+    Raises HerdError.
     """
     control = _inherited(_HANDED_OVER) or _inherited(_LENT)
     if control is None:
@@ -112,7 +119,7 @@ async def _bound(path: Path) -> trio.socket.SocketType:
         raise HerdError(f"cannot listen on {path}: a socket's path has at most {_MAX_PATH} bytes; choose a shorter one")
     _remove_stale(path)
     server = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o117)
+    before = os.umask(0o111)
     try:
         await server.bind(os.fspath(path))
     except OSError as error:
@@ -148,27 +155,55 @@ def _remove_stale(path: Path) -> None:
 
 async def serve(listener: trio.SocketListener, supervisor: Supervisor, say: Callable[[str], None]) -> None:
     """Serve every connection until cancelled."""
-    factbook = Factbook()
+    factbook, doorkeeper = Factbook(), Doorkeeper()
 
     async def handle(stream: trio.SocketStream) -> None:
+        client = Client(peer_of(stream.socket), lambda: supervisor.access)
         try:
-            await Connection(stream, supervisor, factbook).run()
+            with doorkeeper.admission(client) as is_admitted, doorkeeper.share(client) as share:
+                if is_admitted:
+                    await share.wait_turn()
+                    await Connection(stream, client, supervisor, factbook, share).run()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         except* Exception as group:
             say(f"internal fault in a connection: {group.exceptions!r}")
+        finally:
+            stream.socket.close()
 
-    await trio.serve_listeners(handle, [listener])
+    async with trio.open_nursery() as nursery:
+        await _accept(listener, lambda stream: nursery.start_soon(handle, stream))
+
+
+async def _accept(listener: trio.SocketListener, start: Callable[[trio.SocketStream], None]) -> None:
+    """Many in a turn of the main loop: whoever waits behind those who connect again and again is not kept waiting."""
+    with socket.socket(fileno=os.dup(listener.socket.fileno())) as server:
+        server.setblocking(False)
+        while True:
+            await trio.lowlevel.wait_readable(server)
+            for _ in range(_AT_ONCE):
+                try:
+                    connection, _ = server.accept()
+                except BlockingIOError:
+                    break
+                except OSError as error:
+                    if error.errno in _EXHAUSTED:
+                        await trio.sleep(_RELIEF)
+                    break
+                start(trio.SocketStream(trio.socket.from_stdlib_socket(connection)))
 
 
 class Connection:
     """One client."""
 
-    def __init__(self, stream: trio.SocketStream, supervisor: Supervisor, factbook: Factbook) -> None:
+    def __init__(
+        self, stream: trio.SocketStream, client: Client, supervisor: Supervisor, factbook: Factbook, share: Share
+    ) -> None:
         self._stream = stream
         self._supervisor = supervisor
         self._factbook = factbook
-        self._peer = peer_of(stream.socket)
+        self._client = client
+        self._share = share
         self._gone = trio.Event()
         # Calls read and handed on.
         self._unanswered = 0
@@ -177,36 +212,43 @@ class Connection:
 
     async def run(self) -> None:
         """Answer calls until the client leaves."""
-        send, receive = trio.open_memory_channel[Call](_PIPELINE)
+        send, receive = trio.open_memory_channel[tuple[Call, int]](_PIPELINE)
         async with self._stream, trio.open_nursery() as nursery:
             nursery.start_soon(self._read, send)
-            async for call in receive:
+            async for call, size in receive:
                 await self._answer(call)
                 self._unanswered -= 1
+                self._share.end(size)
             nursery.cancel_scope.cancel()
 
-    async def _read(self, calls: trio.MemorySendChannel[Call]) -> None:
+    async def _read(self, calls: trio.MemorySendChannel[tuple[Call, int]]) -> None:
         """Frames into calls; notices that the client has left even while a call is being answered."""
-        buffer = FrameBuffer(MAX_CALL)
+        buffer = FrameBuffer(FREE if self._client.role is None else MAX_CALL)
         async with calls:
             try:
                 while data := await self._stream.receive_some(_RECEIVE):
                     for frame in buffer.feed(data):
-                        await self._take(decode_call(frame), calls)
+                        await self._take(frame, calls)
+                    self._share.unfinished(buffer.size)
+                await self._share.wait_turn()
             except (trio.BrokenResourceError, ProtocolViolation):
                 # What was asked for before is still done, to its end.
                 pass
             finally:
                 self._gone.set()
 
-    async def _take(self, call: Call, calls: trio.MemorySendChannel[Call]) -> None:
+    async def _take(self, frame: bytes, calls: trio.MemorySendChannel[tuple[Call, int]]) -> None:
         """Answer at once what needs no waiting, unless calls before it are still to be answered."""
+        self._share.begin(len(frame))
+        await self._share.wait_turn()
+        call = decode_call(frame)
         method = METHODS.get(call.method)
         if method is not None and not method.waits and not self._unanswered:
             await self._settle(method, call)
+            self._share.end(len(frame))
         else:
             self._unanswered += 1
-            await calls.send(call)
+            await calls.send((call, len(frame)))
 
     async def _answer(self, call: Call) -> None:
         method = METHODS.get(call.method)
@@ -225,11 +267,19 @@ class Connection:
                 raise VarlinkError("MethodNotFound", method=call.method)
             if method.needs_more and not call.more:
                 raise VarlinkError("ExpectedMore")
+            await self._check(method, call)
             await self._reply(method, call)
         except VarlinkError as error:
             await self._send(call, encode_error(error.name, error.parameters))
         except HerdError as error:
+            if isinstance(error, NotAllowed):
+                await self._supervisor.audit.refuse(self._client, deed_of(call))
             await self._send(call, encode_error(f"{INTERFACE}.{error.name}", error.parameters))
+
+    async def _check(self, method: Method, call: Call) -> None:
+        """Refuse, and note so, what is called without the role for it."""
+        if method.role is not None:
+            await self._client.check(method.role, method.what or deed_of(call).what)
 
     async def _cancel_when_gone(self, scope: trio.CancelScope) -> None:
         await self._gone.wait()
@@ -237,9 +287,11 @@ class Connection:
 
     async def _reply(self, method: Method, call: Call) -> None:
         async def send(parameters: dict[str, Any]) -> None:
+            if method.is_stream:
+                await self._check(method, call)
             await self._send(call, encode_reply(parameters, continues=True))
 
-        last = await method.run(Session(self._supervisor, self._factbook, self._peer, call, send))
+        last = await method.run(Session(self._supervisor, self._factbook, self._client, call, send))
         await self._send(call, encode_reply(last))
 
     async def _send(self, call: Call, data: bytes) -> None:

@@ -13,11 +13,14 @@ from herd.core import events
 from herd.core.errors import NoSuchService, StartFailed
 from herd.core.graph import Graph
 from herd.core.ledger import Ledger
+from herd.core.role import Access
 from herd.core.service import Service
 from herd.core.state import State
 from herd.core.status import Snapshot
 from herd.core.suggest import did_you_mean
 from herd.daemon import snapshots
+from herd.daemon.accesslist import warnings
+from herd.daemon.audit import AUDIT, Audit
 from herd.daemon.bulletin import Bulletin, announcement, urgency
 from herd.daemon.compressor import Compressor
 from herd.daemon.config import Configuration
@@ -31,6 +34,7 @@ from herd.daemon.limits import OPEN_FILES
 from herd.daemon.log import ServiceLog
 from herd.daemon.logpolicy import LogPolicy
 from herd.daemon.process import Process, reap_orphans
+from herd.daemon.readers import Readers
 from herd.daemon.remembered import DisabledNames, mark_ready
 from herd.daemon.secrets import Secrets
 
@@ -58,9 +62,14 @@ class Supervisor:
         self._compressor = Compressor()
         self.log_policy = configuration.log
         self.people = configuration.people
+        self.access = configuration.access
         # Whatever is said of the others, herdd's own log tells when something was.
         own = ServiceLog("root", log_dir, time_stamps=True, policy=self.log_policy, compressor=self._compressor)
         self.bulletin = Bulletin(own, show)
+        self.audit = Audit(
+            ServiceLog(AUDIT, log_dir, time_stamps=True, policy=self.log_policy, compressor=self._compressor)
+        )
+        self.readers = Readers()
         self.controllers: dict[str, Controller] = {}
         # herdd is to end; for an upgrade, without its services.
         self.end_asked = trio.Event()
@@ -78,6 +87,7 @@ class Supervisor:
         self._scopes: dict[str, trio.CancelScope] = {}
         self._nursery: trio.Nursery | None = None
         self.register(configuration.services)
+        self.give_roles(configuration.access)
         self._look_for_journal()
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -135,8 +145,14 @@ class Supervisor:
         """Keep all logs by this policy from now on."""
         self.log_policy = policy
         self._look_for_journal()
-        for log in (self.bulletin.log, *(controller.log for controller in self.controllers.values())):
+        for log in (self.bulletin.log, self.audit.log, *(controller.log for controller in self.controllers.values())):
             log.follow(policy)
+
+    def give_roles(self, access: Access) -> None:
+        """Let these have their roles from now on, those included who are connected."""
+        self.access = access
+        for warning in warnings(access):
+            self.say(warning)
 
     def _look_for_journal(self) -> None:
         if self.log_policy.journal and not is_there():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from attrs import frozen
+from attrs import field, frozen
 
-from herd.core.action import Access, Action, Reply
+from herd.core.action import Action, Reply
 from herd.core.arguments import Arguments
 from herd.core.errors import NoSuchAction
+from herd.core.role import Role
 from herd.core.suggest import did_you_mean
-from herd.daemon.access import Peer
+from herd.daemon.access import Client
 from herd.daemon.supervisor import Supervisor
 
 
@@ -20,7 +21,13 @@ class Asked:
 
     name: str
     arguments: Arguments
-    peer: Peer
+    client: Client
+
+    @property
+    def sees_logs(self) -> bool:
+        """Whether lines of logs, which hold names and addresses of people, may be in the answer."""
+        role = self.client.role
+        return role is not None and role >= Role.MODERATOR
 
 
 @frozen
@@ -30,7 +37,9 @@ class Verb:
     documentation: str
     handler: Callable[[Supervisor, Asked], Awaitable[Reply]]
     usage: str = ""
-    access: Access = Access.READ
+    role: Role = field(kw_only=True)
+    # What ends herdd: done once all else is, the note of who did it included, so that the answer still goes out.
+    then: Callable[[Supervisor], None] | None = None
 
 
 def document(
@@ -43,11 +52,10 @@ def document(
     if words[0] == "list-actions":
         names = [action.name for action in actions] or list(verbs)
         return Reply({"actions": names}, "(" + "\n ".join(names) + ")\n")
-    known = {action.name: (action.usage, action.documentation) for action in actions}
-    known |= {word: (verb.usage, verb.documentation) for word, verb in verbs.items() if word not in known}
+    known: dict[str, Action | Verb] = {**verbs, **{action.name: action for action in actions}}
     if words[0] not in known:
         remedy = did_you_mean(words[0], known) or f"see: herd doc {name} list-actions"
         raise NoSuchAction(f"cannot find an action {words[0]} of {name}; {remedy}")
-    usage, text = known[words[0]]
-    result = {"action": words[0], "usage": usage, "documentation": text}
-    return Reply(result, f"{words[0]}{f' {usage}' if usage else ''}: {text}\n")
+    usage, text, role = known[words[0]].usage, known[words[0]].documentation, known[words[0]].role.word
+    result = {"action": words[0], "usage": usage, "documentation": text, "role": role}
+    return Reply(result, f"{words[0]}{f' {usage}' if usage else ''}: {text}\nIt needs the role {role}.\n")

@@ -8,44 +8,58 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from herd.core.action import Access, Reply
+from herd.core.action import Reply
 from herd.core.arguments import read
 from herd.core.details import details
 from herd.core.errors import NoSuchAction, WrongUsage
 from herd.core.events import Status
+from herd.core.role import Role
 from herd.core.status import facts
 from herd.core.suggest import did_you_mean
-from herd.daemon import access, orders
-from herd.daemon.access import Peer
+from herd.daemon import orders
+from herd.daemon.access import Client
 from herd.daemon.actions import perform_action
+from herd.daemon.audit import Deed
 from herd.daemon.controller import Controller
 from herd.daemon.root import ROOT
 from herd.daemon.supervisor import Supervisor
 from herd.daemon.verb import Asked, Verb, document
 
 
-async def perform(supervisor: Supervisor, peer: Peer, action: str, name: str, arguments: Sequence[str]) -> Reply:
-    """Run any action of any service. Raises HerdError."""
+async def perform(supervisor: Supervisor, client: Client, action: str, name: str, arguments: Sequence[str]) -> Reply:
+    """Run any action of any service, and note who did so. Raises HerdError."""
     if name in ("root", "shepherd"):
-        return await _perform_verb(ROOT, supervisor, peer, action, "root", arguments)
+        return await _perform_verb(ROOT, supervisor, client, action, "root", arguments)
     if name not in supervisor.graph.names and (name in VERBS or name in ROOT) and action in supervisor.graph.names:
         raise NoSuchAction(f"cannot find an action {action}; did you mean: herd {name} {action}?")
     controller = supervisor.find(name)
     if found := controller.service.action(action):
-        return await perform_action(controller, found, peer, arguments)
-    return await _perform_verb(VERBS, supervisor, peer, action, controller.service.name, arguments)
+        work = perform_action(controller, found, client, arguments)
+        deed = Deed(controller.service.name, action, arguments)
+        return await supervisor.audit.observe(client, deed, found.role, work)
+    return await _perform_verb(VERBS, supervisor, client, action, controller.service.name, arguments)
 
 
 async def _perform_verb(
-    verbs: dict[str, Verb], supervisor: Supervisor, peer: Peer, action: str, name: str, arguments: Sequence[str]
+    verbs: dict[str, Verb], supervisor: Supervisor, client: Client, action: str, name: str, arguments: Sequence[str]
 ) -> Reply:
     if action not in verbs:
         own = supervisor.graph.services[name].actions if name != "root" else ()
         raise NoSuchAction(_no_such_action(supervisor, action, name, [*verbs, *(each.name for each in own)]))
     verb = verbs[action]
-    access.check(peer, verb.access, f"{action} {name}")
+    work = _done(verb, supervisor, client, action, name, arguments)
+    reply = await supervisor.audit.observe(client, Deed(name, action, arguments), verb.role, work)
+    if verb.then is not None:
+        verb.then(supervisor)
+    return reply
+
+
+async def _done(
+    verb: Verb, supervisor: Supervisor, client: Client, action: str, name: str, arguments: Sequence[str]
+) -> Reply:
+    await client.check(verb.role, f"{action} {name}")
     try:
-        asked = Asked(name, read(verb.usage, arguments), peer)
+        asked = Asked(name, read(verb.usage, arguments), client)
     except ValueError as error:
         usage = f"herd {action} {name} {verb.usage}".rstrip()
         raise WrongUsage(f"cannot {action} {name}: {error}; it is used as: {usage}") from error
@@ -98,7 +112,7 @@ def _said(names: Sequence[str], participle: str) -> str:
 async def _status(supervisor: Supervisor, asked: Asked) -> Reply:
     snapshot = await supervisor.measured(asked.name)
     text = details(snapshot, time.time())
-    if lines := await supervisor.controllers[asked.name].log.tail(5):
+    if asked.sees_logs and (lines := await supervisor.controllers[asked.name].log.tail(5)):
         text += "  Recent messages:\n" + "".join(f"    {line}\n" for line in lines)
     # 3, as LSB init scripts and systemctl have it for a service that does not run.
     return Reply(
@@ -122,18 +136,17 @@ async def _doc(supervisor: Supervisor, asked: Asked) -> Reply:
 
 
 VERBS = {
-    "status": Verb("Say how the service is; exit status 3 unless it is running.", _status),
-    "why": Verb("Say what led to how the service is, and what would mend it.", _why),
-    "start": Verb("Start the service and what it requires.", _start, access=Access.CHANGE),
-    "stop": Verb("Stop the service, first those that require it.", _stop, access=Access.CHANGE),
-    "restart": Verb("Stop the service and start it and what had required it.", _restart, access=Access.CHANGE),
-    "enable": Verb("Let the service start again.", _enable, access=Access.CHANGE),
-    "disable": Verb(
-        "Let the service neither start nor respawn; a running one runs on.", _disable, access=Access.CHANGE
-    ),
+    "status": Verb("Say how the service is; exit status 3 unless it is running.", _status, role=Role.OBSERVER),
+    "why": Verb("Say what led to how the service is, and what would mend it.", _why, role=Role.OBSERVER),
+    "start": Verb("Start the service and what it requires.", _start, role=Role.ADMIN),
+    "stop": Verb("Stop the service, first those that require it.", _stop, role=Role.ADMIN),
+    "restart": Verb("Stop the service and start it and what had required it.", _restart, role=Role.ADMIN),
+    "enable": Verb("Let the service start again.", _enable, role=Role.ADMIN),
+    "disable": Verb("Let the service neither start nor respawn; a running one runs on.", _disable, role=Role.ADMIN),
     "doc": Verb(
         "Describe the service, with list-actions its actions, with an action's name that action.",
         _doc,
         "[WORD] [ACTION]",
+        role=Role.OBSERVER,
     ),
 }

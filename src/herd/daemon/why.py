@@ -23,7 +23,9 @@ async def why(supervisor: Supervisor, asked: Asked) -> Reply:
     snapshots, now = _moment(supervisor), time.time()
     # Who is in the chain does not depend on what is found.
     chain = causes(asked.name, snapshots, {}, now)
-    found = causes(asked.name, snapshots, await _look(supervisor, snapshots, {cause.service for cause in chain}), now)
+    found = causes(
+        asked.name, snapshots, await _look(supervisor, snapshots, {cause.service for cause in chain}, asked), now
+    )
     return Reply(result(found), text(found))
 
 
@@ -31,7 +33,7 @@ async def why_all(supervisor: Supervisor, asked: Asked) -> Reply:
     """The same for every service that is not as it should be."""
     snapshots, now = _moment(supervisor), time.time()
     chains = all_causes(snapshots, {}, now)
-    found = all_causes(snapshots, await _look(supervisor, snapshots, {cause.service for cause in chains}), now)
+    found = all_causes(snapshots, await _look(supervisor, snapshots, {cause.service for cause in chains}, asked), now)
     return Reply(result(found), text(found))
 
 
@@ -40,9 +42,11 @@ def _moment(supervisor: Supervisor) -> dict[str, Snapshot]:
 
 
 async def _look(
-    supervisor: Supervisor, snapshots: Mapping[str, Snapshot], names: Collection[str]
+    supervisor: Supervisor, snapshots: Mapping[str, Snapshot], names: Collection[str], asked: Asked
 ) -> dict[str, Diagnosis]:
     matter = [each for name in names if not is_well(each := snapshots[name])]
     outputs = {each.service.name: list(supervisor.controllers[each.service.name].runner.output) for each in matter}
+    if not asked.sees_logs:
+        outputs = {name: [] for name in outputs}
     mains = {each.state.pid: name for name, each in snapshots.items() if each.state.pid is not None}
     return await diagnosed(matter, outputs, mains)

@@ -6,8 +6,9 @@ from typing import Any
 
 from attrs import frozen
 
-from herd.core.action import Access, Action, Invocation, Reply
+from herd.core.action import Action, Invocation, Reply
 from herd.core.host import Host
+from herd.core.role import Role
 from herd_services.jitsi.jicofo_actions import asked, lines, told
 
 _API = "/jibri/api/v1.0"
@@ -53,6 +54,6 @@ class _StopRecording:
 def jibri_actions(port: int) -> tuple[Action, ...]:
     """Those of the service."""
     return (
-        Action("stats", "Tell whether it records, and how it is.", _Stats(port)),
-        Action("stop-recording", "End the recording or stream that runs.", _StopRecording(port), access=Access.CHANGE),
+        Action("stats", "Tell whether it records, and how it is.", _Stats(port), role=Role.OBSERVER),
+        Action("stop-recording", "End the recording or stream that runs.", _StopRecording(port), role=Role.MODERATOR),
     )

@@ -14,6 +14,7 @@ from herd.core.action import Action
 from herd.core.errors import HerdError
 from herd.core.host import Host
 from herd.core.preparation import MakeDirectory
+from herd.core.role import Role
 from herd.core.service import Health, Program, Service, Surroundings
 from herd_services.jitsi.checking import Check, check_action
 from herd_services.jitsi.checks import Answers, IsSeen, LogsIn, SaysItIsWell
@@ -135,7 +136,12 @@ def jigasi(
         grace_period=10.0,
         auto_start=jitsi.auto_start and read.auto_start,
         actions=(
-            Action("stats", "Tell what the gateway counts.", Stats("jigasi", read.http_port, "/about/stats")),
+            Action(
+                "stats",
+                "Tell what the gateway counts.",
+                Stats("jigasi", read.http_port, "/about/stats"),
+                role=Role.OBSERVER,
+            ),
             check_action(_checks(it), OF_JIGASI),
         ),
         symptoms=OF_JIGASI,
