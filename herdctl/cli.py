@@ -23,6 +23,10 @@ def main() -> None:
     """The entry point. Exit status: design in herd(1)."""
     words = sys.argv[1:]
     _open_missing_outputs()
+    if words[:1] == ["_complete"]:
+        from herdctl.completing import main as complete
+
+        sys.exit(complete(words[1:]))
     try:
         status = run(_read(words))
         sys.stdout.flush()

@@ -8,9 +8,9 @@ import click
 
 import herd
 from herdctl.request import Request
+from herdctl.usages import usage_of
 
 _SETTINGS: dict[str, Any] = {
-    "help_option_names": ["-h", "--help"],
     # An action's own options are the daemon's to judge.
     "ignore_unknown_options": True,
 }
@@ -22,14 +22,18 @@ Examples:
   herd ban-contact jami FINGERPRINT
   herd log jami -f
   herd log --all --since 2h
+  herd watch jami
+  herd reload root --dry-run
   herd doc jami list-actions
+
+"herd log --help" says how an action is used; see also herd(1).
 
 \b
 Exit status: 0 done, 1 not done, 2 wrong usage, 3 status of a service that is not
 running, 4 no such service or action, 5 herdd cannot be reached, 6 not allowed."""
 
 
-@click.command(context_settings=_SETTINGS, epilog=_EXAMPLES)
+@click.command(context_settings=_SETTINGS, epilog=_EXAMPLES, add_help_option=False)
 @click.option("-s", "--socket", metavar="PATH", help="The socket of herdd [/run/herd/socket].")
 @click.option("--json", is_flag=True, help="Print the result as JSON.")
 @click.option("-f", "--follow", is_flag=True, help="With log, audit: go on with the lines to come.")
@@ -39,9 +43,12 @@ running, 4 no such service or action, 5 herdd cannot be reached, 6 not allowed."
 )
 @click.option("--all", "every", is_flag=True, help="With log: of herdd and every service.")
 @click.version_option(herd.__version__, "--version", prog_name="herd")
+@click.option("-h", "--help", "is_help", is_flag=True, help="Show this, or how an action is used, and exit.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="ACTION [SERVICE [ARG]...]")
-def _command(socket: str | None, json: bool, words: tuple[str, ...], **log: Any) -> Request:
+def _command(socket: str | None, json: bool, is_help: bool, words: tuple[str, ...], **log: Any) -> Request | None:
     """Apply ACTION (start, stop, status …) to SERVICE; without SERVICE to root, herdd itself."""
+    if is_help:
+        return _help(socket, [word for word in words if not word.startswith("-")])
     if not words:
         raise click.UsageError("cannot do anything without an action; try: herd status")
     if words[0].startswith("-"):
@@ -51,6 +58,15 @@ def _command(socket: str | None, json: bool, words: tuple[str, ...], **log: Any)
             f"cannot {words[0]} with --follow, --lines, --since or --all: they belong to log and audit"
         )
     return Request(list(words), socket=socket, json=json, **log)
+
+
+def _help(socket: str | None, words: list[str]) -> Request | None:
+    """Print it; what an action of a service's own does, herdd is asked."""
+    text = usage_of(words) if words else click.get_current_context().get_help() + "\n"
+    if text is None and len(words) > 1:
+        return Request(["doc", words[1], words[0]], socket=socket)
+    click.echo(text or f"Usage: herd {words[0]} SERVICE [ARG]...\n\nSee: herd doc SERVICE {words[0]}\n", nl=False)
+    return None
 
 
 def parse(words: list[str]) -> Request:

@@ -137,3 +137,17 @@ def test_no_name_breaks_the_list_of_accounts(provisioned: Daemon, renamed: str) 
     lines = provisioned.herd("list-accounts", "jami").stdout.splitlines()
     assert len(lines) == 6
     assert any(f"({' '.join(renamed.split())})" in line for line in lines)
+
+
+def test_arguments_are_completed_by_what_is_listed(provisioned: Daemon, archives: dict[str, Archive]) -> None:
+    def offered(*words: str) -> dict[str, str]:
+        answer = provisioned.call("Complete", words=[*words, ""])["parameters"]
+        return {each["word"]: each["note"] for each in answer["candidates"]}
+
+    accounts = {each.fingerprint: each.name for each in archives.values() if each.name != "secret"}
+    assert offered("enable-account", "jami") == accounts
+    assert offered("ban-contact", "jami").keys() == {STRANGER, FRIEND}
+    assert offered("ban-contact", "jami", FRIEND) == accounts
+    assert offered("remove-moderator", "jami").keys() == {FRIEND}
+    assert offered("unban-contact", "jami") == {}
+    assert offered("hang-up", "jami") == {}

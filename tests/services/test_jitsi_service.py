@@ -240,6 +240,7 @@ def test_accounts_are_made_and_deleted(programs: tuple[Path, Path], tmp_path: Pa
         assert _told(daemon, "list-users", "prosody") == f"  - focus@{auth}\n  - jvb@{auth}\n"
         _told(daemon, "register-user", "prosody", f"Jibri@{auth}", "--password-file", str(file))
         assert f"  - jibri@{auth}\n" in _told(daemon, "list-users", "prosody")
+        assert f"jibri@{auth}\t\n" in _told(daemon, "_complete", "delete-user", "prosody", "")
         file.write_text("another\n")
         _told(daemon, "register-user", "prosody", "jibri", "--password-file", str(file))
         assert _told(daemon, "delete-user", "prosody", "jibri") == f"jibri@{auth} is no account any more.\n"
@@ -258,6 +259,7 @@ def test_who_is_in_a_room_is_listed_and_kicked(programs: tuple[Path, Path]) -> N
     it = meet(programs)
     with running(it) as daemon:
         assert _told(daemon, "list-rooms", "prosody") == f"  - {BREWERY}: 2 occupants\n"
+        assert _told(daemon, "_complete", "kick", "prosody", "b1", "") == f"{BREWERY}\t\n"
         lines = f"  - b1 (jvb@auth.{DOMAIN}, moderator)\n  - focus (focus@auth.{DOMAIN}, moderator)\n"
         assert _told(daemon, "list-occupants", "prosody") == f"In {BREWERY}:\n{lines}"
         pid = daemon.status("jvb")["mainPid"]
@@ -359,6 +361,9 @@ def test_bans_of_prosody_are_exported_imported_and_remembered(programs: tuple[Pa
         _told(daemon, "start", "prosody")
         _told(daemon, "ban-jid", "prosody", f"ann@{DOMAIN}", "talk", "--reason", "noise", "--for", "7d")
         _told(daemon, "ban-jid", "prosody", f"bob@{DOMAIN}")
+        for action in ("unban-jid", "history"):
+            completed = _told(daemon, "_complete", action, "prosody", "")
+            assert set(completed.split()) == {f"ann@{DOMAIN}", f"bob@{DOMAIN}"}
         file.write_text(_told(daemon, "export-bans", "prosody"))
         assert subprocess.run(["recfix", "--check", str(file)], check=False).returncode == 0
         bans = json.loads(_told(daemon, "--json", "list-bans", "prosody"))["bans"]

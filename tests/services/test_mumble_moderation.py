@@ -85,6 +85,7 @@ def test_bans_go_from_one_server_to_another(tmp_path: Path) -> None:
         with joined(port, "Bob", tmp_path):
             _done(daemon, "ban", NAME, "Bob", "--for", "7d", "--reason", "noise")
         _done(daemon, "ban", NAME, "203.0.113.0/24", "--address")
+        assert "203.0.113.0/24\t\n" in _done(daemon, "_complete", "unban", NAME, "")
         file.write_text(_done(daemon, "export-bans", NAME))
         assert subprocess.run(["recfix", "--check", str(file)], check=False).returncode == 0
         before = _bans(daemon)

@@ -6,6 +6,7 @@ Every argument is checked before anything is changed, and every change is read b
 from __future__ import annotations
 
 from herd.core.action import Action
+from herd.core.completion import Listing
 from herd.core.role import Role
 from herd_services.jami.banning import ban_contact, import_bans, unban_contact
 from herd_services.jami.bans import export_bans, list_banned_contacts
@@ -16,6 +17,18 @@ from herd_services.jami.listings import list_account_details, list_accounts, lis
 from herd_services.jami.moderation import add_contact, add_moderator, remove_contact, remove_moderator
 from herd_services.turn import change
 
+# What can stand for an argument.
+LISTINGS = {
+    "ACCOUNT": Listing("list-accounts", "accounts.fingerprint", "displayName"),
+    "CONTACT": Listing("list-contacts", "accounts.contacts"),
+    "FINGERPRINT": Listing("list-contacts", "accounts.contacts"),
+    "unban-contact CONTACT": Listing("list-banned-contacts", "accounts.banned"),
+    "remove-moderator CONTACT": Listing("list-moderators", "accounts.moderators"),
+    **{
+        f"{action} CONTACT": Listing("list-conferences", "accounts.conferences.participants.fingerprint", "displayName")
+        for action in ("mute-participant", "unmute-participant", "hang-up")
+    },
+}
 ACTIONS = (
     Action(
         "list-accounts",

@@ -19,7 +19,7 @@ from herd.core.readiness import OutputLine
 from herd.core.service import Health, Program, Section, Service, Surroundings
 from herd_services.jami import calls, origins
 from herd_services.jami.account_actions import account_actions
-from herd_services.jami.actions import ACTIONS
+from herd_services.jami.actions import ACTIONS, LISTINGS
 from herd_services.jami.configuration import AccountConfiguration, JamiConfiguration
 from herd_services.jami.fingerprint import fingerprint
 from herd_services.jami.making import clear_unfinished, discard_unfinished, time_limit
@@ -173,6 +173,7 @@ def _jamid(read: JamiConfiguration, surroundings: Surroundings, user: str | None
         auto_start=read.auto_start,
         actions=(*ACTIONS, *account_actions(accounts, run / "archives")),
         moderation=Moderation("jami", "contact", "ban-contact", "unban-contact"),
+        listings=LISTINGS,
     )
 
 

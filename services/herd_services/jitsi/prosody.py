@@ -12,6 +12,7 @@ from signal import SIGHUP
 
 from attrs import frozen
 
+from herd.core.completion import Listing
 from herd.core.errors import HerdError
 from herd.core.host import Host
 from herd.core.person import Moderation
@@ -35,6 +36,14 @@ from herd_services.jitsi.users import user_actions
 from herd_services.jitsi.xmpp import MUC
 from herd_services.preflight import check_port, check_program
 from herd_services.renewal import Renewal, reload_action
+
+# What can stand for an argument of its actions.
+_LISTINGS = {
+    "ROOM": Listing("list-rooms", "rooms.room"),
+    "unban-jid ADDRESS": Listing("list-bans", "bans.address"),
+    "history ADDRESS": Listing("history", "entries.address"),
+    "delete-user ADDRESS": Listing("list-users", "users"),
+}
 
 _MAX_RECORD = 64 * 1024
 _LOADING = 30.0
@@ -224,6 +233,7 @@ def prosody(
             check_action(_checks(it), OF_PROSODY),
         ),
         moderation=Moderation("xmpp", "address", "ban-jid", "unban-jid"),
+        listings=_LISTINGS,
         symptoms=OF_PROSODY,
     )
     return service, it

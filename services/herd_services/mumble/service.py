@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from herd.core.completion import Listing
 from herd.core.errors import ConfigurationError, HerdError
 from herd.core.host import Host
 from herd.core.person import Identity, Moderation
@@ -211,6 +212,8 @@ def _service(it: Definition, surroundings: Surroundings) -> Service:
         auto_start=read.auto_start,
         actions=(*user_actions(Users(it.place)), *ban_actions(bans), *superuser_actions(SuperUser(it.server))),
         moderation=Moderation("mumble", "who", "ban", "unban"),
+        # The ledger alone is asked: to ask the server, SuperUser would come and go before everybody's eyes.
+        listings={"unban WHO": Listing("history", "entries.who"), "history WHO": Listing("history", "entries.who")},
     )
 
 

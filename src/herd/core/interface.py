@@ -97,6 +97,8 @@ type Service (
 # A line of a log that was merged from those of several services.
 type Entry (service: string, line: string)
 
+type Candidate (word: string, note: string)
+
 # Every service, or the one that provides the name.
 method Status(service: ?string) -> (services: []Service)
 
@@ -143,6 +145,10 @@ method Log(
   lines: []string,
   entries: ?[]Entry
 )
+
+# What the last word of a command line of herd could become, and what tells people more of it. With files it is the name
+# of a file of the caller's.
+method Complete(words: []string) -> (candidates: []Candidate, files: bool)
 
 error CannotDo (message: string)
 error WrongUsage (message: string)

@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from herd.core.action import Action
+from herd.core.completion import Listing
 from herd.core.endpoint import Endpoint
 from herd.core.host import Host
 from herd.core.person import Identity, Moderation
@@ -110,6 +111,9 @@ class Service:
     actions: tuple[Action, ...] = ()
     # How people are banned from it.
     moderation: Moderation | None = None
+    # What can stand for an argument of its actions, by its name in the usage, or by that of one action with it,
+    # "unban WHO", which prevails. It is asked whenever somebody presses the tabulator key, so nobody may notice it.
+    listings: Mapping[str, Listing] = Factory(dict)
     # What its program says of well-known troubles, for `herd why`.
     symptoms: tuple[Symptom, ...] = ()
 

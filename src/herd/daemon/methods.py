@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import trio
-from attrs import frozen
+from attrs import asdict, frozen
 
 import herd
 from herd.core import interface
@@ -231,6 +231,16 @@ async def _tell(session: Session, entries: Sequence[Entry], *, several: bool) ->
         await session.send(reply(batch, several=several))
 
 
+async def _complete(session: Session) -> Parameters:
+    from herd.daemon.completing import complete
+
+    words = session.parameter("words", list, [])
+    if not all(isinstance(each, str) and is_text(each) for each in words):
+        raise VarlinkError("InvalidParameter", parameter="words")
+    completion = await complete(session.supervisor, session.client, words)
+    return {"candidates": [asdict(each) for each in completion.candidates], "files": completion.files}
+
+
 def _logs(session: Session) -> tuple[list[ServiceLog], bool]:
     """The logs asked for, and whether as those of several services."""
     supervisor, service = session.supervisor, session.parameter("service", str)
@@ -296,4 +306,5 @@ METHODS = {
     f"{INTERFACE}.Perform": Method(_perform, _if_the_action_does, role=Role.OBSERVER),
     f"{INTERFACE}.Watch": Method(_watch, _always, needs_more=True, role=Role.OBSERVER),
     f"{INTERFACE}.Log": Method(_log, _always, role=Role.MODERATOR),
+    f"{INTERFACE}.Complete": Method(_complete, _always, role=Role.OBSERVER),
 }

@@ -20,6 +20,7 @@ from herd.core.errors import HerdError
 
 _PACKAGED = Path("/usr/lib/systemd/system/herdd.service")
 _UNITS = Path("/etc/systemd/system")
+_SHARE = Path("/usr/local/share")
 _RUNNING = Path("/run/systemd/system")
 # Where each file of herd/system belongs, and whether one that is there stays.
 _PLACES = (
@@ -28,6 +29,9 @@ _PLACES = (
     ("sysusers.conf", Path("/etc/sysusers.d/herdctl.conf"), False),
     ("tmpfiles.conf", Path("/etc/tmpfiles.d/herdctl.conf"), False),
     ("herd.toml", Path("/etc/herd/herd.toml"), True),
+    ("completion/herd.bash", _SHARE / "bash-completion/completions/herd", False),
+    ("completion/herd.zsh", _SHARE / "zsh/site-functions/_herd", False),
+    ("completion/herd.fish", _SHARE / "fish/vendor_completions.d/herd.fish", False),
 )
 _COMMANDS = (
     ("systemd-sysusers", "herdctl.conf"),
