@@ -14,17 +14,17 @@ from herd.core.errors import HerdError
 from herd.core.role import Access
 from herd.daemon.access import Client, Peer
 from herd.daemon.caller import PeerCaller
+from support import short_directory
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can take the rights of others")
 _NOBODY = 65534
 
 
 @pytest.fixture
-def open_path(tmp_path: Path) -> Path:
+def open_path() -> Iterator[Path]:
     """A directory that everybody may pass through."""
-    for place in (tmp_path, *tmp_path.parents[:2]):
-        place.chmod(0o755)
-    return tmp_path
+    with short_directory() as directory:
+        yield directory
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ _ACCOUNTS: dict[str, dict[str, str]] = {
     "other": {},
     "own": {"Account.rendezVous": "true", "Account.peerDiscovery": "false", "RingNS.uri": "ns.example"},
     "resting": {},
-    "secret": {"Account.archivePassword": "a password"},
+    "secret": {"Account.archivePassword": "correct horse"},
 }
 
 

@@ -48,7 +48,7 @@ def place() -> Iterator[Path]:
 def shared(archives: dict[str, Archive], place: Path) -> Iterator[Daemon]:
     """A daemon with a plain and an encrypted account declared."""
     password = place / "password"
-    password.write_text("a password\n")
+    password.write_text("correct horse\n")
     password.chmod(0o600)
     config = table({"archive": archives["dummy"].path}, secret_account(archives["secret"], password))
     with herdd(f"[access]\nmoderator = [65534]\n{config}", directory=place) as daemon:

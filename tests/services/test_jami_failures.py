@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from jami import STRANGER, Archive, fingerprints, seen, table
-from support import Daemon, herdd
+from support import PATIENCE, Daemon, herdd
 
 _BUS = "jami-dbus-session"
 
@@ -65,16 +65,19 @@ def test_while_jamid_is_killed_every_action_is_done_or_fails_cleanly(
         ("list-moderators", []),
     ]
     answers: list[dict[str, Any]] = []
-    back = threading.Event()
+    back, begun = threading.Event(), threading.Event()
 
     def ask(action: str, arguments: list[str]) -> None:
         while not back.is_set():
-            answers.append(daemon.call("Perform", action=action, service="jami", arguments=arguments))
+            answers.append(answer := daemon.call("Perform", action=action, service="jami", arguments=arguments))
+            if "error" not in answer:
+                begun.set()
 
     threads = [threading.Thread(target=ask, args=request) for request in requests]
     for thread in threads:
         thread.start()
     try:
+        assert begun.wait(PATIENCE)
         jamid = daemon.status("jami")["mainPid"]
         os.kill(jamid, signal.SIGKILL)
         _until_back(daemon, jamid)

@@ -15,7 +15,7 @@ from jami import FRIEND, Archive, devices, secret_account, seen, table
 from support import Daemon, herdd, short_directory
 
 # That of the archive `secret`.
-_PASSWORD = "a password"
+_PASSWORD = "correct horse"
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def place() -> Iterator[Path]:
         yield directory
 
 
-def _file(directory: Path, content: bytes = b"a password\nnot this\n", mode: int = 0o600) -> Path:
+def _file(directory: Path, content: bytes = f"{_PASSWORD}\nnot this\n".encode(), mode: int = 0o600) -> Path:
     path = directory / "password"
     path.write_bytes(content)
     path.chmod(mode)
