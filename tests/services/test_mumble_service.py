@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import time
 from pathlib import Path
@@ -129,6 +130,23 @@ def test_a_renewed_certificate_is_shown_while_people_stay() -> None:
             Path(given["key"]).write_text("no key")
             daemon.said("cannot use the certificate")
             assert daemon.herd("restart", NAME).returncode == 1
+
+
+def test_a_certificate_that_was_renewed_while_nobody_watched_is_taken_over() -> None:
+    with short_directory() as directory, short_directory() as place:
+        given = certificate_files(directory, ("voice.example.org",))
+        config = table(ssl_cert=given["certificate"], ssl_key=given["key"])
+        port = port_of(config)
+        with herdd(config, directory=place, ends=False) as daemon:
+            pid = daemon.until_status(NAME, "running")["mainPid"]
+            daemon.end(signal.SIGKILL)
+        certificate_files(directory, ("voice.example.org",), days=20)
+        with herdd(config, directory=place) as daemon:
+            daemon.said("mumble-server: its certificate was renewed.")
+            deadline = time.monotonic() + PATIENCE
+            while certificate(port) != Path(given["certificate"]).read_text():
+                assert time.monotonic() < deadline
+            assert daemon.status(NAME)["mainPid"] == pid
 
 
 @pytest.mark.parametrize(

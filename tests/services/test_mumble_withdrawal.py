@@ -10,12 +10,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import trio
 from attrs import define, field
 
 from doubles import bare_host
 from herd.core.action import Invocation
 from herd.core.arguments import Arguments
 from herd.core.errors import HerdError
+from herd.core.ledger import Change, Kind
 from herd.daemon.access import Peer
 from herd.daemon.caller import PeerCaller
 from herd.daemon.host import ServiceHost
@@ -97,3 +99,30 @@ async def test_what_it_does_not_take_is_withdrawn(
     # As it was before, by herdd's word, for the server may have kept it.
     assert (opposite.withdrawn, opposite.change.author, opposite.change.reason) == (False, "herdd", "it did not take")
     assert opposite.change.holds is (who == BANNED)
+
+
+async def test_a_lift_that_fails_is_tried_again_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nursery: trio.Nursery
+) -> None:
+    book = Book(tmp_path / "ledger")
+    host = _host(book, DeafServer(breaks=False), monkeypatch)
+    now = host.now()
+    await book.of("mumble-server").record([Change("*", WHO, Kind.BAN, True, "root", now, until=now + 0.01)])
+    paused: list[float] = []
+    tried, done = [], trio.Event()
+
+    async def uphold(self: Bans, host: ServiceHost) -> None:
+        tried.append(host)
+        if len(tried) == 1:
+            raise HerdError("cannot uphold the bans: it does not answer")
+        done.set()
+
+    async def pause(seconds: float) -> None:
+        paused.append(seconds)
+        await trio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(Bans, "uphold", uphold)
+    monkeypatch.setattr(host, "pause", pause)
+    nursery.start_soon(Bans(Place((), 1, answers_pings=True)).keep, host)
+    await done.wait()
+    assert paused == [60.0]
