@@ -139,6 +139,7 @@ def test_a_certificate_that_was_renewed_while_nobody_watched_is_taken_over() -> 
         port = port_of(config)
         with herdd(config, directory=place, ends=False) as daemon:
             pid = daemon.until_status(NAME, "running")["mainPid"]
+            daemon.remembered(NAME)
             daemon.end(signal.SIGKILL)
         certificate_files(directory, ("voice.example.org",), days=20)
         with herdd(config, directory=place) as daemon:
