@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from herd.core.errors import HerdError
+from herd.core.host import Host
+
 # Bytes of a file that holds one.
 MAX_FILE = 4096
 
@@ -17,3 +22,14 @@ def first_line(content: bytes) -> str:
     if "\0" in line:
         raise ValueError("its first line has a NUL byte in it")
     return line
+
+
+async def read_password(host: Host, file: Path, whose: str) -> str:
+    """The one in a file that the configuration names. Raises HerdError."""
+    try:
+        return first_line(await host.read_file(file, MAX_FILE))
+    except OSError as error:
+        reason = f"{error.strerror}; correct its path or its owner"
+    except ValueError as error:
+        reason = f"{error}; write the password there"
+    raise HerdError(f"cannot read the password of {whose} from {file}: {reason}")

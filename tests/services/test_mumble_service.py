@@ -52,7 +52,9 @@ def test_a_password_of_a_file(tmp_path: Path) -> None:
             pass
         file.unlink()
         said = daemon.herd("restart", NAME).stderr
-        assert f"cannot read server-password-file {file}: No such file or directory; correct its path" in said
+        assert (
+            f"cannot read the password of the server from {file}: No such file or directory; correct its path" in said
+        )
 
 
 @pytest.mark.parametrize("style", [socket.SOCK_STREAM, socket.SOCK_DGRAM])

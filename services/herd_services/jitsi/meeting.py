@@ -13,7 +13,7 @@ from herd.core.host import Host
 from herd_services.certifying import MAX_PEM
 from herd_services.jitsi.deployment import Deployment, Rendezvous
 from herd_services.jitsi.xmpp import Refused, Server, Session, logged_in
-from herd_services.password import MAX_FILE, first_line
+from herd_services.password import read_password
 
 # Of one attempt to log in and ask, seconds.
 _PATIENCE = 10.0
@@ -54,13 +54,7 @@ class Prosody:
         """Of a service's account. Raises HerdError."""
         if self.password_file is None:
             return await host.secret(secret_name(name))
-        try:
-            return first_line(await host.read_file(self.password_file, MAX_FILE))
-        except OSError as error:
-            reason = f"{error.strerror}; correct its path or its owner"
-        except ValueError as error:
-            reason = f"{error}; write the password there"
-        raise HerdError(f"cannot read the password of {name} from {self.password_file}: {reason}")
+        return await read_password(host, self.password_file, name)
 
     async def trust(self, host: Host, store: Path) -> None:
         """Have a store of what Java shall trust, written anew only where it has to be. Raises HerdError."""

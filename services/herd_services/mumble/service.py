@@ -24,7 +24,7 @@ from herd_services.mumble.people import identity
 from herd_services.mumble.program import Server
 from herd_services.mumble.superuser import SuperUser, superuser_actions
 from herd_services.mumble.users import Users, user_actions
-from herd_services.password import MAX_FILE, first_line
+from herd_services.password import read_password
 from herd_services.preflight import check_port, check_program
 
 NAME = "mumble-server"
@@ -63,13 +63,7 @@ async def _password(host: Host, read: MumbleConfiguration) -> str:
     file = read.server_password_file
     if file is None:
         return read.server_password
-    try:
-        return first_line(await host.read_file(file, MAX_FILE))
-    except OSError as error:
-        reason = f"{error.strerror}; correct its path or its owner"
-    except ValueError as error:
-        reason = f"{error}; write the password there"
-    raise HerdError(f"cannot read server-password-file {file}: {reason}")
+    return await read_password(host, file, "the server")
 
 
 async def _given(host: Host, file: Path) -> bytes:

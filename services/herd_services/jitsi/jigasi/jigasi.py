@@ -11,7 +11,6 @@ from pathlib import Path
 from attrs import frozen
 
 from herd.core.action import Action
-from herd.core.errors import HerdError
 from herd.core.host import Host
 from herd.core.preparation import MakeDirectory
 from herd.core.role import Role
@@ -29,7 +28,7 @@ from herd_services.jitsi.meeting import Prosody
 from herd_services.jitsi.nested import hocon
 from herd_services.jitsi.presence import Presence, StillPresent, UntilPresent
 from herd_services.jitsi.symptoms import OF_JIGASI
-from herd_services.password import MAX_FILE, first_line
+from herd_services.password import read_password
 from herd_services.preflight import check_port, check_program
 
 _REMEDY = "install the Jitsi project's package jigasi"
@@ -52,15 +51,7 @@ class Definition:
     async def sip_password(self, host: Host) -> str | None:
         """Of its account at the provider. Raises HerdError."""
         file = self.read.sip_password_file
-        if file is None:
-            return None
-        try:
-            return first_line(await host.read_file(file, MAX_FILE))
-        except OSError as error:
-            reason = f"{error.strerror}; correct its path or its owner"
-        except ValueError as error:
-            reason = f"{error}; write the password there"
-        raise HerdError(f"cannot read the password of {self.read.sip_uri} from {file}: {reason}")
+        return None if file is None else await read_password(host, file, str(self.read.sip_uri))
 
 
 @frozen
