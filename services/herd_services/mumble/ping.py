@@ -1,14 +1,12 @@
 """Whether Mumble's server answers: by UDP, for each connection by TCP counts towards its automatic bans.
 
-Source: mumble.info, "Protocol", ping (as clients' lists of servers do); an answer tells the version and the users.
+Source: mumble.info, "Protocol", ping (as clients' lists of servers do); an answer repeats what it was asked with.
 """
 
 from __future__ import annotations
 
 import struct
 from functools import partial
-
-from attrs import frozen
 
 from herd.core.host import Host
 
@@ -17,26 +15,10 @@ _ANSWER = struct.Struct(">4BQIII")
 _PATIENCE = 1.0
 
 
-@frozen
-class Answer:
-    """What it says of itself. Bits per second for each user."""
-
-    version: tuple[int, int, int]
-    users: int
-    max_users: int
-    bandwidth: int
-
-
-async def ping(host: Host, address: str, port: int) -> Answer:
-    """Its answer. Raises OSError, TimeoutError, ValueError, which say why there is none."""
+async def ping(host: Host, address: str, port: int) -> None:
+    """Return once it has answered. Raises OSError, TimeoutError, ValueError, which say why it has not."""
     asked = int(host.now() * 1e6)
-    question = _QUESTION.pack(0, asked)
-    answer = await host.within(_PATIENCE, partial(host.ask_datagram, address, port, question))
-    try:
-        _, *version, echo, users, most, bandwidth = _ANSWER.unpack(answer)
-    except struct.error:
-        raise ValueError("it answers something else") from None
-    if echo != asked:
+    answer = await host.within(_PATIENCE, partial(host.ask_datagram, address, port, _QUESTION.pack(0, asked)))
+    # Its version, what was asked with, people, at most so many, bits per second for each.
+    if len(answer) != _ANSWER.size or _ANSWER.unpack(answer)[4] != asked:
         raise ValueError("it answers something else")
-    major, minor, patch = version
-    return Answer((major, minor, patch), users, most, bandwidth)
