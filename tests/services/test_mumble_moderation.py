@@ -69,7 +69,7 @@ def test_a_ban_ends_on_its_time(tmp_path: Path) -> None:
             _done(daemon, "ban", NAME, "Bob", "--for", "3s")
             bob.until("left", who="Bob")
         assert refused(port, "Bob", tmp_path) == ""
-        daemon.said("mumble-server: its bans were brought to what was decided.")
+        daemon.said("mumble-server: the time of a ban was up.")
         assert _bans(daemon) == []
         with joined(port, "Bob", tmp_path):
             pass

@@ -68,7 +68,7 @@ def test_a_ban_of_a_person_reaches_every_server_and_its_end_undoes_it(
             assert len(lines) == 3
             assert all("(bob)" in line and "by root until" in line and line.endswith(": spam") for line in lines), lines
             # And lets in again, each of its own accord.
-            daemon.said("mumble-server: its bans were brought to what was decided.")
+            daemon.said("mumble-server: the time of a ban was up.")
             daemon.said(f"account {account.fingerprint} was brought to what was decided: 1 no longer banned")
             until_allowed(guest, ROOM)
             with joined(port, "Bob", tmp_path):

@@ -135,6 +135,8 @@ class Bans:
             while end is not None and end <= host.now():
                 try:
                     await self.uphold(host)
+                    # Said here: the server may have lifted it a moment earlier, for it counts whole seconds.
+                    host.say("the time of a ban was up.")
                     break
                 except HerdError as error:
                     # The server itself counts, too; those who talk there go on.
