@@ -336,3 +336,32 @@ def test_what_is_there_is_kept_or_not_said_again(tmp_path: Path) -> None:
         file.place.write_text("# mine\n")
     again = {str(file.place.relative_to(tmp_path)) for file in herd.daemon.setup.plan(Path("/x/bin"), tmp_path)[0]}
     assert again == set(places) - {"etc/herd/herd.toml"}
+
+
+def test_the_manual_pages_of_the_installation_go_where_man_looks(tmp_path: Path) -> None:
+    # As pipx has it: the command is linked, and the pages are beside what it is linked to.
+    own, linked = tmp_path / "venv", tmp_path / "bin"
+    pages = sorted((Path(__file__).parents[2] / "man").iterdir())
+    for page in pages:
+        place = own / f"share/man/man{page.suffix[1]}" / page.name
+        place.parent.mkdir(parents=True)
+        place.write_bytes(page.read_bytes())
+    for directory in (own / "bin", linked):
+        directory.mkdir()
+    (own / "bin/herdd").touch()
+    (linked / "herdd").symlink_to(own / "bin/herdd")
+    written = {file.place: file.content for file in herd.daemon.setup.plan(linked, tmp_path / "root")[0]}
+    share = tmp_path / "root/usr/local/share/man"
+    wanted = {share / f"man{page.suffix[1]}" / page.name: page.read_text() for page in pages}
+    assert {place: content for place, content in written.items() if share in place.parents} == wanted
+
+
+@pytest.mark.parametrize("is_dangling", [False, True])
+def test_nothing_is_written_through_a_link(tmp_path: Path, is_dangling: bool) -> None:
+    elsewhere, place = tmp_path / "elsewhere", tmp_path / "place"
+    if not is_dangling:
+        elsewhere.write_text("theirs")
+    place.symlink_to(elsewhere)
+    herd.daemon.setup._write(herd.daemon.setup.File(place, "ours"))
+    assert (place.is_symlink(), place.read_text(), place.stat().st_mode & 0o777) == (False, "ours", 0o644)
+    assert not elsewhere.exists() if is_dangling else elsewhere.read_text() == "theirs"

@@ -1,7 +1,8 @@
 """`herdd --setup`: what a package does for herdd, where it was installed by pip or pipx.
 
-The files of herd/system are put where the administrator's belong, the user and groups made, the units enabled and
-started. A configuration that is there is left as it is. The plan is printed; a dry run does no more than that.
+The files of herd/system are put where the administrator's belong, the manual pages of this installation where man
+looks, the user and groups made, the units enabled and started. A configuration that is there is left as it is. The plan
+is printed; a dry run does no more than that.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ _PLACES = (
     ("completion/herd.zsh", _SHARE / "zsh/site-functions/_herd", False),
     ("completion/herd.fish", _SHARE / "fish/vendor_completions.d/herd.fish", False),
 )
+# Of pip, and of pipx before 1.3 (Debian 12's), these stay where no man looks.
+_PAGES = ("man1/herd.1", "man5/herd.toml.5", "man7/herd-protocol.7", "man8/herdd.8")
 _COMMANDS = (
     ("systemd-sysusers", "herdctl.conf"),
     ("systemd-tmpfiles", "--create", "herdctl.conf"),
@@ -52,13 +55,24 @@ class File:
 
 def plan(bindir: Path, root: Path = Path("/")) -> tuple[list[File], list[Sequence[str]]]:
     """The files that are to be written, below `root`, and the commands to run then."""
+    wanted = [(File(place, _content(name, bindir)), stays) for name, place, stays in _PLACES]
+    wanted += [(page, False) for page in _pages(bindir)]
     written = []
-    for name, place, stays in _PLACES:
-        content = (files("herd") / "system" / name).read_text().replace("@bindir@", str(bindir))
-        below = root / place.relative_to("/")
-        if not (below.exists() and (stays or below.read_text() == content)):
-            written.append(File(below, content))
+    for file, stays in wanted:
+        below = root / file.place.relative_to("/")
+        if not (below.exists() and (stays or below.read_text() == file.content)):
+            written.append(File(below, file.content))
     return written, [*_COMMANDS, *(_AT_ONCE if _RUNNING.is_dir() else ())]
+
+
+def _content(name: str, bindir: Path) -> str:
+    return (files("herd") / "system" / name).read_text().replace("@bindir@", str(bindir))
+
+
+def _pages(bindir: Path) -> list[File]:
+    """Those that were installed with the command, which pipx has but linked into `bindir`."""
+    share = (bindir / "herdd").resolve().parents[1] / "share/man"
+    return [File(_SHARE / "man" / name, (share / name).read_text()) for name in _PAGES if (share / name).exists()]
 
 
 def set_up(say: Callable[[str], None], *, dry_run: bool) -> None:
@@ -91,6 +105,8 @@ def _own_bindir() -> Path:
 def _write(file: File) -> None:
     try:
         file.place.parent.mkdir(parents=True, exist_ok=True)
+        # Not through a link: what it leads to is not ours to write (a mask leads to /dev/null).
+        file.place.unlink(missing_ok=True)
         file.place.write_text(file.content)
         file.place.chmod(0o644)
     except OSError as error:
