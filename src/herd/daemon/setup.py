@@ -32,7 +32,8 @@ _PLACES = (
     ("herd.toml", Path("/etc/herd/herd.toml"), True),
     ("completion/herd.bash", _SHARE / "bash-completion/completions/herd", False),
     ("completion/herd.zsh", _SHARE / "zsh/site-functions/_herd", False),
-    ("completion/herd.fish", _SHARE / "fish/vendor_completions.d/herd.fish", False),
+    # fish looks below /usr/local only where XDG_DATA_DIRS says so.
+    ("completion/herd.fish", Path("/etc/fish/completions/herd.fish"), False),
 )
 # Of pip, and of pipx before 1.3 (Debian 12's), these stay where no man looks.
 _PAGES = ("man1/herd.1", "man5/herd.toml.5", "man7/herd-protocol.7", "man8/herdd.8")
