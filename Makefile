@@ -4,7 +4,7 @@ python := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check lint quick-test wheel-test bench fuzz soak install deb boot-test clean setup-test
+.PHONY: help run test check lint quick-test wheel-test bench fuzz soak install deb boot-test clean setup-test setup-boot
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -51,8 +51,8 @@ install: ## Install below PREFIX=/usr/local, for a package below DESTDIR=
 deb: ## Build the Debian package into build/deb
 	@tools/deb
 
-boot-test: setup-test deb ## Install, boot, upgrade and remove the package on a Debian 12 of its own (as root, some minutes)
-	@$(python) tools/boot_test.py
+boot-test: setup-boot deb ## Install, boot, upgrade and remove the package on a Debian 12 of its own (as root, some minutes)
+	@/usr/bin/python3 tools/boot_test.py
 
 clean: ## Remove everything that was made here
 	rm -rf .venv build dist .hypothesis .*_cache .cache/boot
@@ -60,3 +60,6 @@ clean: ## Remove everything that was made here
 
 setup-test:
 	@tools/setup test
+
+setup-boot:
+	@tools/setup boot
