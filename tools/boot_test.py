@@ -1,32 +1,24 @@
 """A whole host, from the installation to the removal of the package: Debian 12 under a real systemd, in a container.
 
-Run as root by `make boot-test`, which has made the package. The root is made by mmdebstrap once and kept in .cache;
-each run has a copy, removed at the end. Needs systemd-nspawn and mmdebstrap (packages systemd-container, mmdebstrap).
-Source of the way a container is booted inside of another: systemd-nspawn(1), with cgroups of version 2 alone.
+Run as root by `make boot-test`, which has made the package. `--prepare` only finds out whether a host can be booted
+here, and makes what every run needs (boot_host.py).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 
-T = TypeVar("T")
+from boot_host import HERE, SERVICES, Machine, machine, make_wheels, prepare, until
 
-HERE = Path(__file__).parents[1]
-BASE = HERE / ".cache" / "boot" / "base"
-# herdctl's package depends on the first two alone; the others are what it runs here.
-PACKAGES = "systemd-sysv,dbus,python3,procps,jami-daemon,mumble-server,prosody,coturn,openjdk-17-jre-headless"
-MIRROR = "deb http://deb.debian.org/debian bookworm main"
-SERVICES = ("jami", "mumble-server", "prosody", "coturn", "java")
 # Jitsi's own programs are in no registry: jicofo and the bridge fail, Prosody serves. What they need is a Java.
 CONFIGURATION = """
 [jami]
@@ -50,126 +42,36 @@ journal = true
 """
 # Half a minute is long for whoever waits for a test.
 IMPATIENCE = "[Service]\nWatchdogSec=6\nTimeoutAbortSec=2\nTimeoutStopSec=8\n"
-PATIENCE = 120.0
-# EXIT_FORCE_RESTART of systemd-nspawn.
-_REBOOTS = 133
-_BOOT = """
-umount -l /sys/fs/cgroup
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-exec systemd-nspawn -q -D "$0" -b --register=no --keep-unit --private-network --machine="$1" --console=pipe </dev/null
+# Somebody's certificate.
+NOISY = "16fe2466e06480df911c59870ec3db69ddae1bb9"
+PAGES = ("herd", "herdd", "herd.toml", "herd-protocol")
+# What each shell offers for the end of a line, asked of the completion that it finds by itself.
+_BASH = r"""
+. /usr/share/bash-completion/bash_completion
+__load_completion herd
+COMP_LINE=$1 COMP_POINT=${#1}
+_herd herd
+printf '%s\n' "${COMPREPLY[@]}"
 """
-_CLEAN = """
-umount -l /sys/fs/cgroup
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-cd /sys/fs/cgroup && find payload supervisor -depth -type d -exec rmdir {} + 2>/dev/null
+_ZSH = "autoload -Uz compinit; compinit -u -D; print $_comps[herd]"
+_FISH = "complete -C $argv[1]"
+_PIPX = """
+export PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin PIPX_MAN_DIR=/usr/local/share/man
+pipx install "$@" --pip-args="--no-index --find-links=/var/cache/wheels" /var/cache/wheels/herdctl-*.whl
 """
-
-
-class Machine:
-    """The container. Its commands are run from outside, in all its namespaces."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._console = (root.parent / "console").open("w")
-        self.process: subprocess.Popen[bytes] | None = None
-        self.leader = 0
-
-    def boot(self) -> None:
-        """Until every unit that belongs to a boot has been started, or has failed."""
-        words = ("unshare", "--mount", "--propagation", "private", "bash", "-c", _BOOT, self.root, f"herd{os.getpid()}")
-        self.process = subprocess.Popen(words, stdout=self._console, stderr=subprocess.STDOUT)
-        self.leader = until("systemd begins", lambda: next(self._leaders(), 0))
-        until(
-            "it has booted",
-            lambda: self.run("systemctl", "is-system-running", check=False) in ("running\n", "degraded\n"),
-        )
-
-    def reboot(self) -> None:
-        """As boot(), after the end of all that runs."""
-        assert self.process is not None
-        self.run("systemctl", "--no-block", "reboot")
-        # systemd-nspawn says so, and leaves it to whoever has started it to do it again.
-        status = self.process.wait(PATIENCE)
-        assert status == _REBOOTS, status
-        self.boot()
-
-    def _leaders(self) -> Iterator[int]:
-        assert self.process is not None
-        for line in subprocess.run(
-            ("ps", "-eo", "pid=,ppid=,comm="), capture_output=True, text=True
-        ).stdout.splitlines():
-            pid, parent, name = line.split(None, 2)
-            if int(parent) == self.process.pid and name == "systemd":
-                yield int(pid)
-
-    def run(self, *words: str, check: bool = True) -> str:
-        """What a command inside prints. Raises RuntimeError if it fails, with all that it said."""
-        inside = ("nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--")
-        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
-        done = subprocess.run(
-            (*inside, *words), stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, timeout=300
-        )
-        if check and done.returncode != 0:
-            raise RuntimeError(f"{' '.join(words)}: status {done.returncode}\n{done.stdout}{done.stderr}")
-        return done.stdout
-
-    def status_of(self, *words: str) -> int:
-        """The exit status of a command inside."""
-        return int(self.run("sh", "-c", '"$@" >/dev/null 2>&1; echo $?', "sh", *words))
-
-    def property(self, name: str) -> str:
-        """What systemd knows of herdd.service."""
-        return self.run("systemctl", "show", "herdd.service", "--property", name, "--value").strip()
-
-    def pids(self) -> Mapping[str, int]:
-        """The services' main processes, once all of them run."""
-        for name in SERVICES:
-            self.run("herd", "start", name)
-        return {name: json.loads(self.run("herd", "--json", "status", name))["mainPid"] for name in SERVICES}
-
-    def left(self) -> str:
-        """The processes in herdd's cgroup, and those of the services wherever they are."""
-        names = "jamid|murmurd|prosody|lua|turnserver|rmiregistry|dbus-daemon --config"
-        return self.run("sh", "-c", f"pgrep -af '{names}' | grep -v -e pgrep -e --system; true").strip()
-
-    def end(self) -> None:
-        """Power off, or end it."""
-        if self.process is None:
-            return
-        with suppress(RuntimeError, subprocess.TimeoutExpired):
-            self.run("systemctl", "--no-block", "poweroff", check=False)
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(30)
-        if self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait()
-        self._console.close()
-        # Where no systemd has made groups for whoever calls this, systemd-nspawn leaves its own.
-        subprocess.run(("unshare", "--mount", "--propagation", "private", "bash", "-c", _CLEAN), check=False)
-
-
-def until(what: str, found: Callable[[], T]) -> T:
-    """The first answer that is not empty."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        with suppress(RuntimeError):
-            if answer := found():
-                return answer
-        time.sleep(0.05)
-    raise RuntimeError(f"waited in vain until {what}")
 
 
 class Trial:
     """One walk through all steps; each is said with the seconds that it took."""
 
-    def __init__(self, machine: Machine, package: Path, newer: Path) -> None:
-        self.machine, self.package, self.newer = machine, package, newer
+    def __init__(self, machine: Machine, package: Path, newer: Path, wheels: Path) -> None:
+        self.machine, self.package, self.newer, self.wheels = machine, package, newer, wheels
 
     def walk(self) -> None:
         """Every step in its order. Raises RuntimeError, AssertionError."""
         for step in (
-            self.boot, self.install, self.configure, self.kill, self.hang, self.upgrade, self.fail, self.stop,
-            self.stop_hung, self.reboot, self.remove, self.purge, self.set_up,
+            self.boot, self.install, self.configure, self.look_up, self.moderate, self.kill, self.hang, self.upgrade,
+            self.fail, self.stop, self.stop_hung, self.reboot, self.remove, self.purge, self.pipx, self.set_up,
         ):  # fmt: skip
             began = time.monotonic()
             step()
@@ -182,10 +84,7 @@ class Trial:
     def install(self) -> None:
         """apt installs the package; herdd runs, is enabled, and answers"""
         self._apt("install", self._inside(self.package))
-        for unit in ("herdd.service", "herdd.socket"):
-            assert self.machine.run("systemctl", "is-active", unit).strip() == "active", unit
-            assert self.machine.run("systemctl", "is-enabled", unit).strip() == "enabled", unit
-        assert "+ root" in self.machine.run("herd", "status")
+        self._is_set_up("/usr/bin")
         assert self.machine.status_of("herdd", "--setup") == 1
         # Everybody reaches the socket; members of the groups have roles, and nobody else does.
         member = ("setpriv", "--reuid=nobody", "--clear-groups")
@@ -193,8 +92,6 @@ class Trial:
         assert self.machine.status_of(*member, "--regid=nogroup", "herd", "status") == 6
         assert self.machine.status_of(*member, "--regid=herd-moderators", "herd", "bans") == 0
         assert self.machine.status_of(*member, "--regid=herd-moderators", "herd", "stop", "root") == 6
-        mode = self.machine.run("stat", "-c", "%a %U:%G", "/run/herd", "/run/herd/socket").split("\n")
-        assert mode[:2] == ["755 root:root", "666 root:root"], mode
 
     def configure(self) -> None:
         """jami, mumble-server, prosody, coturn and a Java run under it"""
@@ -215,6 +112,26 @@ class Trial:
         assert " is running" not in warnings, warnings
         journal = machine.run("journalctl", "--no-pager", "-o", "cat", "-t", "prosody", "-t", "mumble-server")
         assert journal.strip(), "nothing of the services is in the journal"
+
+    def look_up(self) -> None:
+        """man finds the pages, and bash, zsh and fish complete the name of a service"""
+        self._is_at_hand("herd status mum", "mumble-server")
+
+    def moderate(self) -> None:
+        """whom adduser puts in herd-moderators moderates, and does nothing of an admin's"""
+        for user, *groups in (("bob", "herd"), ("eve",), ("ann", "herd-moderators")):
+            self.machine.run("adduser", "--disabled-password", "--gecos", "", user)
+            for group in groups:
+                self.machine.run("adduser", user, group)
+        for user, command, status in (
+            ("bob", "herd restart java", 0),
+            ("eve", "herd status", 6),
+            ("eve", f"herd ban mumble-server {NOISY}", 6),
+            ("ann", "herd restart java", 6),
+            ("ann", f"herd ban mumble-server {NOISY} --reason noise", 0),
+        ):
+            assert self.machine.status_of("su", user, "-c", command) == status, (user, command)
+        self._is_banned()
 
     def kill(self) -> None:
         """herdd is killed: the services go on under the next one"""
@@ -278,9 +195,10 @@ class Trial:
         self._nothing_is_left()
 
     def reboot(self) -> None:
-        """the host boots again, and all of them run"""
+        """the host boots again, all of them run, and who was banned is so"""
         self.machine.reboot()
-        self.machine.pids()
+        until("all run, and nobody had to start them", lambda: set(SERVICES) <= self._started())
+        self._is_banned()
 
     def remove(self) -> None:
         """apt removes the package: nothing runs"""
@@ -298,14 +216,57 @@ class Trial:
         left += [Path(line) for line in self.machine.run("sh", "-c", "ls -d /run/herd* 2>/dev/null; true").split()]
         assert not left, left
 
+    def pipx(self) -> None:
+        """pipx install, and herdd --setup does what the package did; a newer one takes its place"""
+        # The host that was booted reaches no network.
+        shutil.copytree(self.wheels, self.machine.root / "var/cache/wheels")
+        self.machine.run("sh", "-ec", _PIPX)
+        self.machine.run("herdd", "--setup")
+        self._is_set_up("/usr/local/bin")
+        main = self.machine.property("MainPID")
+        self.machine.run("sh", "-ec", _PIPX, "sh", "--force")
+        assert "write" not in self.machine.run("herdd", "--setup")
+        self.machine.run("herd", "upgrade", "root")
+        until("herdd was executed anew", self._is_settled)
+        assert self.machine.property("MainPID") == main
+        self.machine.run("systemctl", "disable", "--now", "herdd")
+        self.machine.run("sh", "-c", "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx uninstall herdctl")
+
     def set_up(self) -> None:
-        """make install, and herdd --setup does what the package did"""
+        """make install, and herdd --setup does the same"""
         environment = {**os.environ, "DESTDIR": str(self.machine.root), "PREFIX": "/opt/herd"}
         subprocess.run((HERE / "tools/install",), check=True, env=environment)
         self.machine.run("/opt/herd/bin/herdd", "--setup")
-        assert self.machine.run("systemctl", "is-enabled", "herdd.service", "herdd.socket").split() == ["enabled"] * 2
-        assert "+ root" in self.machine.run("/opt/herd/bin/herd", "status")
-        assert "/opt/herd/bin/herdd" in self.machine.property("ExecStart")
+        self._is_set_up("/opt/herd/bin")
+
+    def _is_set_up(self, bindir: str) -> None:
+        """herdd runs from there, starts at every boot, is reached by all, and is told of as it should be."""
+        machine, units = self.machine, ("herdd.service", "herdd.socket")
+        assert machine.run("systemctl", "is-active", *units).split() == ["active"] * 2
+        assert machine.run("systemctl", "is-enabled", *units).split() == ["enabled"] * 2
+        assert f"path={bindir}/herdd ;" in machine.property("ExecStart")
+        assert "root" in self._started(f"{bindir}:")
+        mode = machine.run("stat", "-c", "%a %U:%G", "/run/herd", "/run/herd/socket").splitlines()
+        assert mode == ["755 root:root", "666 root:root"], mode
+        complaints = machine.run("sh", "-c", '"$@" 2>&1', "sh", "systemd-analyze", "verify", *units)
+        assert not complaints, complaints
+        self._is_at_hand("herd status roo", "root", f"{bindir}:")
+
+    def _is_at_hand(self, line: str, answer: str, path: str = "") -> None:
+        """The manual pages, and in each shell what ends this line."""
+        self.machine.run("man", "-w", *PAGES)
+        assert self.machine.run("bash", "-c", _BASH, "bash", line, path=path).split() == [answer]
+        assert self.machine.run("zsh", "-fc", _ZSH, path=path).strip() == "_herd"
+        offered = self.machine.run("fish", "-c", _FISH, line, path=path)
+        assert [each.split("\t")[0] for each in offered.splitlines()] == [answer], offered
+
+    def _is_banned(self) -> None:
+        bans = self.machine.run("herd", "bans")
+        assert bans.startswith(f"mumble-server: {NOISY}, by ann"), bans
+
+    def _started(self, path: str = "") -> set[str]:
+        lines = self.machine.run("herd", "status", path=path).splitlines()
+        return {line.removeprefix(" + ") for line in lines if line.startswith(" + ")}
 
     def _inside(self, package: Path) -> str:
         shutil.copy(package, self.machine.root / "var/cache" / package.name)
@@ -337,35 +298,6 @@ class Trial:
         assert self.machine.status_of("systemctl", "is-active", "herdd.service") == 3
 
 
-@contextmanager
-def machine(base: Path) -> Iterator[Machine]:
-    """A copy of the root, booted; nothing of it is left."""
-    with tempfile.TemporaryDirectory(prefix="herdctl-boot-", dir="/var/tmp") as directory:
-        root = Path(directory) / "root"
-        subprocess.run(("cp", "-a", "--reflink=auto", base, root), check=True)
-        # Their packages would have them serve beside herdd's.
-        subprocess.run(("systemctl", f"--root={root}", "-q", "mask", "prosody", "mumble-server", "coturn"), check=True)
-        booted = Machine(root)
-        try:
-            yield booted
-        finally:
-            booted.end()
-
-
-def ensure_base() -> None:
-    """The root that every run copies, made where it is not there, or was made otherwise."""
-    stamp, state = BASE.with_name("stamp"), f"{PACKAGES} {MIRROR}"
-    if stamp.exists() and stamp.read_text() == state:
-        return
-    shutil.rmtree(BASE, ignore_errors=True)
-    BASE.parent.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
-    words = ("mmdebstrap", "-q", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(BASE), MIRROR)
-    subprocess.run(words, check=True)
-    stamp.write_text(state)
-    print(f"{time.monotonic() - began:6.1f} s  a root of Debian 12 is made", flush=True)
-
-
 def newer_of(package: Path, directory: Path) -> Path:
     """The same package with a higher version."""
     tree = directory / "tree"
@@ -379,20 +311,20 @@ def newer_of(package: Path, directory: Path) -> Path:
 
 def main() -> None:
     """Exit status 1 where a step does not end as it should."""
-    missing = [name for name in ("systemd-nspawn", "mmdebstrap") if shutil.which(name) is None]
-    if missing or os.geteuid() != 0:
-        sys.exit("cannot boot: as root, install the packages systemd-container and mmdebstrap")
     began = time.monotonic()
+    prepare()
+    if "--prepare" in sys.argv[1:]:
+        return
     (package,) = (HERE / "build/deb").glob("herdctl_*.deb")
-    ensure_base()
-    with tempfile.TemporaryDirectory(prefix="herdctl-newer-") as directory, machine(BASE) as booted:
+    with tempfile.TemporaryDirectory(prefix="herdctl-boot-") as name, machine() as booted:
+        directory = Path(name)
         try:
-            Trial(booted, package, newer_of(package, Path(directory))).walk()
-        except (RuntimeError, AssertionError) as error:
-            print(f"cannot go on: {error!r}\n{error}", file=sys.stderr)
+            Trial(booted, package, newer_of(package, directory), make_wheels(directory / "wheels")).walk()
+        except (RuntimeError, AssertionError, subprocess.SubprocessError) as error:
+            traceback.print_exception(error)
             with suppress(RuntimeError):
                 print(booted.run("journalctl", "--no-pager", "-u", "herdd*", "-n", "60", check=False), file=sys.stderr)
-            sys.exit(1)
+            sys.exit("cannot take the package: a step of the boot test failed, see above")
     print(f"{time.monotonic() - began:6.1f} s  in all")
 
 
