@@ -148,8 +148,7 @@ class Machine:
             self.process.terminate()
             self.process.wait()
         self._console.close()
-        # Where no systemd has made groups for whoever calls this, systemd-nspawn leaves its own.
-        subprocess.run(with_cgroups(_CLEAN), check=False)
+        _clean()
 
 
 def until(what: str, found: Callable[[], T]) -> T:
@@ -218,6 +217,12 @@ def _ensure_base() -> None:
 
 def _try() -> None:
     _quietly(*with_cgroups(_TRY, BASE, f"herd{os.getpid()}"))
+    _clean()
+
+
+def _clean() -> None:
+    """Where no systemd has made groups for whoever calls this, systemd-nspawn leaves its own."""
+    subprocess.run(with_cgroups(_CLEAN), check=False)
 
 
 def _fetch_tools(directory: Path) -> None:
