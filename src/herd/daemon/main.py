@@ -23,6 +23,7 @@ import herd
 from herd.core.errors import HerdError
 from herd.core.service import Surroundings
 from herd.daemon import config, files, orders, succession
+from herd.daemon.cgroups import Groups
 from herd.daemon.config import Configuration
 from herd.daemon.journal import Line, is_journal, with_priorities, with_stamps
 from herd.daemon.limits import OPEN_FILES
@@ -133,7 +134,9 @@ async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str]
         os.setgroups([])
     become_subreaper()
     disabled = DisabledNames(paths.state_dir / "disabled.json")
-    supervisor = Supervisor(configuration, read, paths.log_dir, paths.processes_dir, disabled, paths.state_dir, _show)
+    supervisor = Supervisor(
+        configuration, read, paths.log_dir, paths.processes_dir, disabled, paths.state_dir, _show, _groups()
+    )
     # Before anything starts: a signal from here on stops what there is.
     with (
         sole_daemon(paths.socket),
@@ -167,6 +170,11 @@ async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str]
 async def _sweep(paths: Paths) -> None:
     with sole_daemon(paths.socket):
         await succession.sweep(paths.processes_dir, partial(click.echo, err=True))
+
+
+def _groups() -> Groups | None:
+    groups = Groups.delegated()
+    return groups if groups is not None and groups.settle() else None
 
 
 @asynccontextmanager
