@@ -134,7 +134,7 @@ def test_memory_that_was_not_to_be_had_is_told_with_its_limit() -> None:
     program = Program(("/bin/web",), limits=Limits(memory_max=64 * 2**20))
     told = said(snapshot("web", program=program, ending=ending, cause=f"its program {ending.words}"))
     assert told.splitlines()[:2] == [
-        "web has failed: its program was ended by SIGKILL, for it took more memory than it may.",
+        "web is stopped: its program was ended by SIGKILL (9), for it took more memory than it may.",
         "  It may have memory 64.0 MiB: [limits.web].",
     ]
 

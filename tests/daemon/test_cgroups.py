@@ -203,7 +203,7 @@ def test_a_group_with_its_controllers_keeps_the_limits_and_tells_what_is_used() 
         )
         config += '[limits.web]\nmemory-max = "32MiB"\ntasks-max = 5\ncpu-quota = "50%"\n'
         with herdd(config, inside=inside(root)) as daemon:
-            daemon.said("was ended by SIGKILL, for it took more memory than it may")
+            daemon.said("was ended by SIGKILL (9), for it took more memory than it may")
             group = root / "herd-web"
             daemon.until_status("web", "running")
             assert (group / "pids.max").read_text() == "5\n"
