@@ -44,8 +44,6 @@ _PATH = click.Path(path_type=Path, resolve_path=False)
 @click.option("--state-dir", type=_PATH, help="What outlives a restart [/var/lib/herd].")
 @click.option("--log-dir", type=_PATH, help="A file for each service [/var/log/herd].")
 @click.option("--check", is_flag=True, help="Read the configuration, say what is wrong with it, and stop.")
-@click.option("--setup", is_flag=True, help="Make systemd start this herdd at every boot, and stop.")
-@click.option("--dry-run", is_flag=True, help="With --setup: say what would be done, and stop.")
 @click.option("--sweep", is_flag=True, help="End all that a herdd which is gone has left running, and stop.")
 @click.version_option(herd.__version__, prog_name="herdd")
 def main(
@@ -55,8 +53,6 @@ def main(
     state_dir: Path | None,
     log_dir: Path | None,
     check: bool,
-    setup: bool,
-    dry_run: bool,
     sweep: bool,
 ) -> None:
     """Start the services of the configuration and keep them running."""
@@ -64,12 +60,6 @@ def main(
     gc.freeze()
     paths = chosen_paths(config_file, socket, runtime_dir, state_dir, log_dir)
     try:
-        if setup or dry_run:
-            # Not every herdd is set up, and importlib.resources takes its time.
-            from herd.daemon.setup import set_up
-
-            set_up(click.echo, dry_run=dry_run)
-            return
         if sweep:
             trio.run(_sweep, paths)
             return
