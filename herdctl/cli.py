@@ -28,7 +28,7 @@ def main() -> None:
 
         sys.exit(complete(words[1:]))
     try:
-        status = run(_read(words))
+        status = _set_up(words[1:]) if words[:1] == ["setup"] else run(_read(words))
         sys.stdout.flush()
     except HerdError as error:
         complain(error.message)
@@ -48,6 +48,12 @@ def main() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def _set_up(words: list[str]) -> int:
+    from herdctl.setup import main
+
+    return main(words)
 
 
 def _read(words: list[str]) -> Request:

@@ -26,7 +26,8 @@ Examples:
   herd reload root --dry-run
   herd doc jami list-actions
 
-"herd log --help" says how an action is used; see also herd(1).
+"herd log --help" says how an action is used, "herd setup --help" how a host is set
+up; see also herd(1).
 
 \b
 Exit status: 0 done, 1 not done, 2 wrong usage, 3 status of a service that is not

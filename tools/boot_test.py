@@ -85,7 +85,7 @@ class Trial:
         """apt installs the package; herdd runs, is enabled, and answers"""
         self._apt("install", self._inside(self.package))
         self._is_set_up("/usr/bin")
-        assert self.machine.status_of("herdd", "--setup") == 1
+        assert self.machine.status_of("herd", "setup") == 1
         # Everybody reaches the socket; members of the groups have roles, and nobody else does.
         member = ("setpriv", "--reuid=nobody", "--clear-groups")
         assert self.machine.status_of(*member, "--regid=herd", "herd", "status") == 0
@@ -217,15 +217,15 @@ class Trial:
         assert not left, left
 
     def pipx(self) -> None:
-        """pipx install, and herdd --setup does what the package did; a newer one takes its place"""
+        """pipx install, and herd setup does what the package did; a newer one takes its place"""
         # The host that was booted reaches no network.
         shutil.copytree(self.wheels, self.machine.root / "var/cache/wheels")
         self.machine.run("sh", "-ec", _PIPX)
-        self.machine.run("herdd", "--setup")
+        self.machine.run("herd", "setup")
         self._is_set_up("/usr/local/bin")
         main = self.machine.property("MainPID")
         self.machine.run("sh", "-ec", _PIPX, "sh", "--force")
-        assert "write" not in self.machine.run("herdd", "--setup")
+        assert "write" not in self.machine.run("herd", "setup")
         self.machine.run("herd", "upgrade", "root")
         until("herdd was executed anew", self._is_settled)
         assert self.machine.property("MainPID") == main
@@ -233,10 +233,10 @@ class Trial:
         self.machine.run("sh", "-c", "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx uninstall herdctl")
 
     def set_up(self) -> None:
-        """make install, and herdd --setup does the same"""
+        """make install, and herd setup does the same"""
         environment = {**os.environ, "DESTDIR": str(self.machine.root), "PREFIX": "/opt/herd"}
         subprocess.run((HERE / "tools/install",), check=True, env=environment)
-        self.machine.run("/opt/herd/bin/herdd", "--setup")
+        self.machine.run("/opt/herd/bin/herd", "setup")
         self._is_set_up("/opt/herd/bin")
 
     def _is_set_up(self, bindir: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from herd.core.diagnosis import Denied, Diagnosis, Holder, Missing, Part
 from herd.core.events import Ending, Failure, Stage, Status
+from herd.core.limits import Limits
 from herd.core.readiness import CommandSuccess, HttpStatus, Notification, OutputLine, PidFile, TcpPort, UnixSocket
 from herd.core.schedule import Every
 from herd.core.service import Program
@@ -126,6 +127,16 @@ def test_what_a_start_waits_for(readiness: Any, clause: str) -> None:
 )  # fmt: skip
 def test_endings_that_are_known_to_mean_something(keys: dict[str, Any], note: str) -> None:
     assert f"  {note}\n" in said(snapshot("web", **keys), web=Diagnosis(out_of_memory=2))
+
+
+def test_memory_that_was_not_to_be_had_is_told_with_its_limit() -> None:
+    ending = Ending(None, 9, NOW - 5, took_too_much=True)
+    program = Program(("/bin/web",), limits=Limits(memory_max=64 * 2**20))
+    told = said(snapshot("web", program=program, ending=ending, cause=f"its program {ending.words}"))
+    assert told.splitlines()[:2] == [
+        "web is stopped: its program was ended by SIGKILL (9), for it took more memory than it may.",
+        "  It may have memory 64.0 MiB: [limits.web].",
+    ]
 
 
 @pytest.mark.parametrize("signal", [9, 15])

@@ -22,6 +22,7 @@ from herd.core.endpoint import Endpoint, parse_endpoint
 from herd.core.service import Program
 from herd.daemon.activation import activation_environment, open_sockets, remove_socket_files, wait_for_connection
 from herd.daemon.identity import Identity, identity
+from ports import free_port
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can play another user")
 ME = identity(Program(("true",)))
@@ -43,11 +44,6 @@ def nobody() -> Identity:
 
 def opened(stack: ExitStack, *endpoints: Endpoint, who: Identity = ME) -> list[socket.socket]:
     return [stack.enter_context(each) for each in open_sockets(endpoints, who)]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 @pytest.fixture

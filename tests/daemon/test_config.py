@@ -11,6 +11,7 @@ import pytest
 
 from herd.core.action import TAKEN_NAMES
 from herd.core.errors import ConfigurationError
+from herd.core.limits import Limits
 from herd.core.readiness import OutputLine
 from herd.core.role import Role
 from herd.core.service import Service, Surroundings
@@ -298,6 +299,41 @@ def test_resource_limits_that_there_are_not(name: str) -> None:
 def test_resource_limits_as_they_are_written() -> None:
     (service,) = read(program("web", "x", resource_limits={"nofile": "1024:4096", "core": "0:unlimited", "cpu": "9"}))
     assert service.program.resource_limits == {"nofile": (1024, 4096), "core": (0, None), "cpu": (9, 9)}
+
+
+def test_limits_of_all_that_a_service_does() -> None:
+    text = program("web", "exec true", aliases=["http"]) + program("app", "exec true")
+    web, app = read(text + '[limits.http]\nmemory-max = "64MiB"\ncpu-quota = "150%"\ncpu-weight = 10\ntasks-max = 20\n')
+    assert web.program.limits == Limits(64 * 2**20, 1.5, 10, 20)
+    assert web.program.limits.words == "memory 64.0 MiB, CPU 150%, CPU weight 10, tasks 20"
+    assert (app.program.limits, app.program.limits.files) == (Limits(), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[limits]\nmemory-max = 1\n", "[limits.memory-max]: there is no such service; the services are: web"),
+        ("limits = 3\n", "[limits]: it is written as [limits.NAME]"),
+        ("[limits.wep]\n", "[limits.wep]: there is no such service; did you mean web?"),
+        ("[limits.web]\nmemory = 1\n", "[limits.web]: unknown key memory; did you mean memory-max?"),
+        ("[limits.web]\nmemory-max = 1000\n", "[limits.web] memory-max: it must be >= 1048576: 1000"),
+        ("[limits.web]\nmemory-max = true\n",
+         "[limits.web] memory-max: true is no size; one is a text such as '10MiB', or a whole number of bytes"),
+        ("[limits.web]\ncpu-quota = 0.5\n",
+         "[limits.web] cpu-quota: 0.5 is no share; one is a text such as '50%', of one processor, or '200%'"),
+        ('[limits.web]\ncpu-quota = "0%"\n', "[limits.web] cpu-quota: it must be >= 0.01: 0.0"),
+        ("[limits.web]\ncpu-weight = 0\n", "[limits.web] cpu-weight: it must be >= 1: 0"),
+        ("[limits.web]\ntasks-max = 0\n", "[limits.web] tasks-max: it must be >= 1: 0"),
+    ],
+)  # fmt: skip
+def test_limits_that_cannot_be(text: str, problem: str) -> None:
+    # A table by itself: what comes first may be no table.
+    assert problems(text + program("web", "exec true")) == [f"cannot read {problem}"]
+
+
+def test_two_names_of_a_service_have_one_table_of_limits() -> None:
+    text = program("web", "exec true", aliases=["http"]) + "[limits.web]\n[limits.http]\n"
+    assert problems(text) == ["cannot read [limits.http]: web has its limits already; name it once"]
 
 
 def test_a_circle() -> None:

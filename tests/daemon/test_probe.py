@@ -23,6 +23,7 @@ from herd.daemon.census import MARK
 from herd.daemon.identity import identity
 from herd.daemon.probe import Prober
 from herd.daemon.process import become_subreaper, reap_orphans
+from ports import free_port
 
 is_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes users")
 
@@ -50,11 +51,6 @@ async def answer(probe: Probe, *pids: int, **keys: Any) -> str | None:
 
 def listening(host: str = "127.0.0.1", **keys: Any) -> socket.socket:
     return socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET, **keys)
-
-
-def free_port() -> int:
-    with listening() as taken:
-        return int(taken.getsockname()[1])
 
 
 # A port.

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ports import free_port
 from support import Daemon, herdd, lives, program, short_directory
 
 SLEEP = "exec sleep infinity"
@@ -35,11 +36,6 @@ ECHO = (
     "connection, _ = s.accept()\n"
     "connection.sendall(str(os.getpid()).encode())\n"
 )
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ from herd_services.jitsi.jigasi.configuration import JigasiConfiguration
 from herd_services.jitsi.jigasi.file import jigasi_configuration, jigasi_properties, properties
 from jitsi_doubles.jigasi import loaded
 from jitsi_meeting import fetch
-from meet import DOMAIN, Meet, free_ports, meet
+from meet import DOMAIN, Meet, meet
+from ports import free_ports
 from prosody import Client, Prosody, Refusal
 from support import Daemon, herdd
 

@@ -20,7 +20,8 @@ from herd.core.service import Surroundings
 from herd.daemon.config import load
 from herd_services.jitsi.relay.configuration import INSIDE, CoturnConfiguration
 from herd_services.jitsi.relay.file import Places, turnserver_configuration
-from meet import DOMAIN, Meet, certificate, free_ports, meet
+from meet import DOMAIN, Meet, certificate, meet
+from ports import free_ports
 from prosody import Client, Prosody
 from support import PATIENCE, Daemon, herdd, short_directory
 from turn import Refused, Relay

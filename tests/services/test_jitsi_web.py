@@ -24,8 +24,9 @@ from herd.core.symptom import recognised
 from herd_services.jitsi.web.configuration import NginxConfiguration
 from herd_services.jitsi.web.nginx_file import Ways
 from herd_services.jitsi.web.symptoms import OF_NGINX
-from meet import DOMAIN, Meet, certificate, free_ports, running
+from meet import DOMAIN, Meet, certificate, running
 from nginx import alone, command, lay_out
+from ports import free_ports
 from support import PATIENCE, Daemon, herdd, lives, short_directory
 
 CONFERENCE = f"talk@conference.{DOMAIN}"

@@ -14,8 +14,8 @@ from herd_services.jitsi.deployment import Deployment
 from herd_services.jitsi.web.configuration import NginxConfiguration
 from herd_services.jitsi.web.nginx_file import Ways
 from herd_services.jitsi.web.page import page_configuration
-from meet import free_ports
 from nginx import judged, lay_out
+from ports import free_ports
 from support import toml
 
 HOSTILE = [

@@ -11,8 +11,8 @@ import pytest
 
 from herd_services.mumble import ini
 from herd_services.mumble.configuration import MumbleConfiguration, PublicRegistration
-from meet import free_ports
 from mumble import running, table
+from ports import free_ports
 from support import short_directory
 
 HOSTILE = [

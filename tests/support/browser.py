@@ -19,7 +19,8 @@ from xml.etree.ElementTree import Element, fromstring
 
 from attrs import frozen
 
-from meet import DOMAIN, Meet, free_ports, meet
+from meet import DOMAIN, Meet, meet
+from ports import free_ports
 from support import PATIENCE, Daemon, short_directory
 
 _BODY = "http://jabber.org/protocol/httpbind"

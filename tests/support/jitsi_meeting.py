@@ -10,7 +10,6 @@ import datetime
 import http.client
 import json
 import os
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
+from ports import free_port
 from support import PATIENCE
 
 DOMAIN = "meet.example"
@@ -63,14 +63,6 @@ restrict_room_creation = true
 muc_room_locking = false
 muc_room_default_public_jids = true
 """
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """One that nobody has at the moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Running:
@@ -200,7 +192,7 @@ class Meeting:
                 "apis": {"xmpp-client": {"configs": {"local": client}}, "rest": {"enabled": True}},
                 "rest": {"shutdown": {"enabled": True}},
                 "http-servers": {"private": {"host": "127.0.0.1", "port": free_port()}},
-                "ice": {"udp": {"port": free_port(socket.SOCK_DGRAM)}},
+                "ice": {"udp": {"port": free_port()}},
                 "stats": {"interval": "100 ms"},
                 "health": {"interval": "300 ms", "timeout": "30 s", "require-valid-address": False},
                 "shutdown": {"shutting-down-delay": "100 ms"},

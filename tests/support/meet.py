@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from typing import Any
 from attrs import define, field
 
 from herd_services.certificates import self_signed
+from ports import free_ports
 from support import Daemon, herdd, toml
 
 DOMAIN = "meet.example.org"
@@ -22,16 +22,6 @@ BREWERY = f"jvbbrewery@internal.auth.{DOMAIN}"
 _QUICK = {"videobridge": {"stats": {"interval": "100 ms"}}}
 # Mebibytes; a real one needs some, a double takes no notice.
 _HEAP = 256
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that nobody has."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [each.getsockname()[1] for each in held]
-    finally:
-        for each in held:
-            each.close()
 
 
 @define

@@ -22,7 +22,7 @@ from herd_services.certificates import self_signed
 from herd_services.mumble.banlist import ServerBan, bans, replace
 from herd_services.mumble.messages import Message
 from herd_services.mumble.session import Session
-from meet import free_ports
+from ports import free_ports
 from support import PATIENCE, Daemon, herdd, toml
 
 

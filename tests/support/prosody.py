@@ -26,6 +26,7 @@ from herd_services.jitsi.accounts import file_of, record
 from herd_services.jitsi.configuration import ProsodyConfiguration
 from herd_services.jitsi.deployment import BRIDGE, FOCUS, Deployment
 from herd_services.jitsi.prosody_file import Places, prosody_configuration
+from ports import free_ports
 from support import PATIENCE, short_directory
 
 MEETING = Deployment("meet.example.org", "jvbbrewery")
@@ -72,7 +73,7 @@ class Prosody:
 def laid_out(**keys: Any) -> Iterator[Prosody]:
     """All its files, with `keys` in `[prosody]`; it does not run."""
     with short_directory() as directory:
-        port, http_port = _free_ports()
+        port, http_port = free_ports(2)
         places = Places(
             directory / "data", directory / "certs", directory / "sock", directory / "pid", directory / "modules"
         )
@@ -212,10 +213,3 @@ def _unrefused(answer: Element) -> Element:
 
 def _local(element: Element) -> str:
     return element.tag.rpartition("}")[2]
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]

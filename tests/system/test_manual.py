@@ -22,6 +22,7 @@ import pytest
 from herd.core import interface
 from herd.core.action import TAKEN_NAMES
 from herd.core.errors import ConfigurationError
+from herd.core.limits import Limits
 from herd.core.service import Surroundings
 from herd.daemon import config
 from herd.daemon.accesslist import AccessConfiguration, settled
@@ -29,6 +30,7 @@ from herd.daemon.config import Installed
 from herd.daemon.logpolicy import LogPolicy
 from herd.daemon.main import main as herdd
 from herd.daemon.root import ROOT
+from herd.daemon.structuring import structure
 from herd.daemon.verbs import VERBS
 from herdctl import options
 
@@ -94,7 +96,7 @@ def test_the_page_of_herd_has_every_exit_status() -> None:
 
 def tables() -> dict[str, type[Any]]:
     """Every table by its heading, each class under its first name."""
-    found: dict[str, type[Any]] = {"[log]": LogPolicy, "[access]": AccessConfiguration}
+    found: dict[str, type[Any]] = {"[log]": LogPolicy, "[access]": AccessConfiguration, "[limits.NAME]": Limits}
     for section in Installed().values():
         kind = section.configuration
         if section.shape == "several":
@@ -143,7 +145,7 @@ def test_it_names_every_table_that_is_taken_those_by_an_old_name_too() -> None:
     with pytest.raises(ConfigurationError) as caught:
         config.read({"xyzzy": {}}, SURROUNDINGS, Installed())
     names = re.findall(r"\[(\w+)\]", caught.value.message.partition("the tables are:")[2])
-    assert {*Installed(), "log", "person", "access"} <= set(names)
+    assert {*Installed(), "log", "limits", "person", "access"} <= set(names)
     assert [name for name in names if not re.search(rf"\[{name}[].]", page("herd.toml.5"))] == []
 
 
@@ -173,7 +175,7 @@ def test_it_has_the_default_of_every_key(heading: str) -> None:
             assert behind[key].startswith("No = "), f"{key} has a default"
             given[key] = tomllib.loads(f"it = {behind[key].removeprefix('No = ')}")["it"]
     required = {key: value for key, value in given.items() if behind[key] == "Pq required"}
-    assert config.structure(kind, given, heading) == config.structure(kind, required, heading)
+    assert structure(kind, given, heading) == structure(kind, required, heading)
 
 
 def examples(name: str) -> list[str]:

@@ -20,10 +20,10 @@ from typing import cast
 import pytest
 import trio
 
-import herd.daemon.setup
 from herd.daemon.accesslist import USUAL_GROUPS
 from herd.daemon.supervisor import Supervisor
 from herd.daemon.systemd import Manager
+from herdctl.setup import File, _write, plan
 from support import HERDD, PATIENCE, Daemon, herdd, program, short_directory
 
 SLEEP = "exec sleep infinity"
@@ -306,15 +306,15 @@ def test_the_journal_gets_priorities_and_no_stamps() -> None:
         assert re.match(r"\d{4}-\d\d-\d\dT\S+ herdd \S+ listens on ", daemon.log("root"))
 
 
-# herdd --setup.
+# herd setup.
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing() -> None:
     with short_directory() as directory:
         for name in ("herd", "herdd"):
-            (directory / name).write_text(f"#!{sys.executable}\nfrom herd.daemon.main import main\nmain()\n")
+            (directory / name).write_text(f"#!{sys.executable}\nfrom herdctl.cli import main\nmain()\n")
             (directory / name).chmod(0o755)
-        done = subprocess.run([directory / "herdd", "--setup", "--dry-run"], capture_output=True, text=True)
+        done = subprocess.run([directory / "herd", "setup", "--dry-run"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert "write /etc/systemd/system/herdd.service" in lines
@@ -323,18 +323,16 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing() -> None:
 
 
 def test_what_is_there_is_kept_or_not_said_again(tmp_path: Path) -> None:
-    places = {
-        str(file.place.relative_to(tmp_path)): file for file in herd.daemon.setup.plan(Path("/x/bin"), tmp_path)[0]
-    }
+    places = {str(file.place.relative_to(tmp_path)): file for file in plan(Path("/x/bin"), tmp_path)[0]}
     assert "ExecStart=/x/bin/herdd\n" in places["etc/systemd/system/herdd.service"].content
     assert not any("@bindir@" in file.content for file in places.values())
     for file in places.values():
         file.place.parent.mkdir(parents=True, exist_ok=True)
         file.place.write_text(file.content)
-    assert herd.daemon.setup.plan(Path("/x/bin"), tmp_path)[0] == []
+    assert plan(Path("/x/bin"), tmp_path)[0] == []
     for file in places.values():
         file.place.write_text("# mine\n")
-    again = {str(file.place.relative_to(tmp_path)) for file in herd.daemon.setup.plan(Path("/x/bin"), tmp_path)[0]}
+    again = {str(file.place.relative_to(tmp_path)) for file in plan(Path("/x/bin"), tmp_path)[0]}
     assert again == set(places) - {"etc/herd/herd.toml"}
 
 
@@ -350,7 +348,7 @@ def test_the_manual_pages_of_the_installation_go_where_man_looks(tmp_path: Path)
         directory.mkdir()
     (own / "bin/herdd").touch()
     (linked / "herdd").symlink_to(own / "bin/herdd")
-    written = {file.place: file.content for file in herd.daemon.setup.plan(linked, tmp_path / "root")[0]}
+    written = {file.place: file.content for file in plan(linked, tmp_path / "root")[0]}
     share = tmp_path / "root/usr/local/share/man"
     wanted = {share / f"man{page.suffix[1]}" / page.name: page.read_text() for page in pages}
     assert {place: content for place, content in written.items() if share in place.parents} == wanted
@@ -362,6 +360,6 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, is_dangling: bool) ->
     if not is_dangling:
         elsewhere.write_text("theirs")
     place.symlink_to(elsewhere)
-    herd.daemon.setup._write(herd.daemon.setup.File(place, "ours"))
+    _write(File(place, "ours"))
     assert (place.is_symlink(), place.read_text(), place.stat().st_mode & 0o777) == (False, "ours", 0o644)
     assert not elsewhere.exists() if is_dangling else elsewhere.read_text() == "theirs"

@@ -58,6 +58,9 @@ def _process(snapshot: Snapshot) -> list[str]:
         lines.append("Its process was taken over from an earlier herdd.")
     if usage is not None:
         lines.append(f"Memory: {size(usage.memory)}, CPU: {span(usage.cpu)}, {count(usage.processes, 'process')}")
+    if limits := service.program.limits.words:
+        why = snapshot.unlimited_because
+        lines.append(f"Limits: {limits}" + (f" (not kept: {why})" if why else ""))
     if snapshot.listening:
         lines.append(f"Listening on: {' '.join(snapshot.listening)}")
     if snapshot.health is not None:

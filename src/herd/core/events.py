@@ -60,12 +60,15 @@ class Ending:
     code: int | None
     signal: int | None
     at: float
+    # Ended by the kernel: the service would have had more memory than it may.
+    took_too_much: bool = False
 
     @property
     def words(self) -> str:
         """The ending as the end of a sentence."""
         if self.signal is not None:
-            return f"was ended by {signal_name(self.signal)}"
+            why = ", for it took more memory than it may" if self.took_too_much else ""
+            return f"was ended by {signal_name(self.signal)}{why}"
         return "ended, nobody knows how" if self.code is None else f"exited with {self.code}"
 
 

@@ -113,7 +113,9 @@ def _circumstances(snapshot: Snapshot, diagnosis: Diagnosis, now: float, reason:
         notes.append(f"Its program {ending.words} {ago(ending.at, now)}.")
     elif failure is not None and failure.stage is Stage.READINESS and not is_own_end:
         notes.append(f"It is ready once {awaited(snapshot.service)}.")
-    if ending is not None and (meaning := _meaning(ending, diagnosis, is_own_end)):
+    if ending is not None and ending.took_too_much:
+        notes.append(f"It may have {snapshot.service.program.limits.words}: [limits.{snapshot.service.name}].")
+    elif ending is not None and (meaning := _meaning(ending, diagnosis, is_own_end)):
         notes.append(meaning)
     if diagnosis.output:
         notes += ["Its last output:", *(f"  {line}" for line in diagnosis.output[-QUOTED:])]

@@ -18,6 +18,7 @@ from herd.core.action import Action
 from herd.core.completion import Listing
 from herd.core.endpoint import Endpoint
 from herd.core.host import Host
+from herd.core.limits import UNLIMITED, Limits
 from herd.core.person import Identity, Moderation
 from herd.core.preparation import Preparation
 from herd.core.readiness import Probe, Readiness
@@ -41,6 +42,8 @@ class Program:
     environment_file: Path | None = None
     # Soft and hard limit by the name of resource(3) without RLIMIT_, in lower case; None: infinity.
     resource_limits: Mapping[str, tuple[int | None, int | None]] = field(factory=dict)
+    # Of all its processes together, where herdd has control groups to give.
+    limits: Limits = UNLIMITED
     # The Debian package that brings the program, for whoever lacks it.
     package: str = ""
 

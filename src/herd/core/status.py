@@ -53,6 +53,8 @@ class Snapshot:
     lost_lines: int = 0
     # Its process was started by a herdd before this one.
     is_adopted: bool = False
+    # Why its limits are not kept, a clause; empty where they are.
+    unlimited_because: str = ""
     # What it tells of itself.
     notes: tuple[Note, ...] = ()
 

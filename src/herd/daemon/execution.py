@@ -1,9 +1,10 @@
 """How a program is executed: its environment, its output, and what must be done between fork and exec.
 
-Two things can be done only there, and Python must not run in a forked child of a program with threads: to limit
-resources before the program's first instruction, and to say in $LISTEN_PID which process the sockets are for. So such
-a program is begun by a shell, as the service's user, that waits for a line on its standard input; herdd limits that
-process from outside (prlimit(2)) and lets it go, and it executes the program in its own place.
+Three things can be done only there, and Python must not run in a forked child of a program with threads: to limit
+resources before the program's first instruction, to have it in a control group by then, and to say in $LISTEN_PID which
+process the sockets are for. So such a program is begun by a shell, as the service's user, that waits for a line on its
+standard input; herdd limits that process from outside (prlimit(2)), moves it, and lets it go, and it executes the
+program in its own place.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TypeVar
 
 from herd.core.service import Program
 from herd.daemon import limits
+from herd.daemon.cgroups import Group
 from herd.daemon.environment import read_environment
 from herd.daemon.identity import Identity
 
@@ -73,14 +75,15 @@ def execute(
     output: int,
     sockets: Sequence[int] = (),
     errors: int | None = None,
+    group: Group | None = None,
 ) -> int:
     """Execute the program; the descriptors `sockets` become its 3, 4, … Returns its pid. Raises OSError. Blocks.
 
-    Without `errors` the output takes standard error too.
+    Without `errors` the output takes standard error too. In `group` it is from its first instruction on.
     """
     outputs = (output, output if errors is None else errors)
     limited = {**limits.OPEN_FILES.for_programs(), **program.resource_limits}
-    if not sockets and not limited:
+    if not sockets and not limited and group is None:
         return _popen(program, who, program.command, environment, subprocess.DEVNULL, outputs)
     _look_for(program, environment["PATH"])
     waiting, release = os.pipe2(os.O_CLOEXEC)
@@ -92,6 +95,8 @@ def execute(
     finally:
         os.close(waiting)
     try:
+        if group is not None:
+            group.take_in(pid)
         os.write(release, _wrapper(pid, limited, who).encode() + b"\n")
     except BaseException:
         # The shell reads the end of file and ends; nobody else knows of it.

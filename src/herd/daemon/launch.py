@@ -13,6 +13,7 @@ from attrs import evolve
 from herd.core.preparation import Clear, MakeDirectory, Preparation
 from herd.core.service import Service
 from herd.daemon import files
+from herd.daemon.cgroups import Groups
 from herd.daemon.identity import Identity, NoIdentity, identity
 from herd.daemon.process import Process, spawn
 from herd.daemon.remembered import Record, boot_id, digest, save, start_time
@@ -46,10 +47,12 @@ def launch(
     processes_dir: Path,
     extra: Mapping[str, str],
     sockets: Sequence[int],
+    groups: Groups | None = None,
 ) -> Process:
     """The program's process, its command with further words; noted for the herdd after this one. Raises OSError."""
     program = evolve(service.program, command=(*service.program.command, *words)) if words else service.program
-    process = spawn(service.name, program, who, extra, sockets)
+    group = None if groups is None else groups.make(service.name, program.limits)
+    process = spawn(service.name, program, who, extra, sockets, group=group)
     begun = start_time(process.pid)
     if begun is not None:
         # Keyword by keyword: most are numbers or texts that could stand for each other.

@@ -9,21 +9,9 @@ from typing import Annotated, Any
 from attrs import field, frozen, validators
 
 from herd.core.duration import parse_duration
-from herd.core.size import parse_size
+from herd.core.size import Bytes
 
-Bytes = Annotated[int, "10485760 or '10MiB'"]
 Age = Annotated[float, "seconds, '7d' or 'never'"]
-
-
-def read_bytes(value: Any) -> int:
-    """What TOML has for Bytes. Raises ValueError."""
-    if isinstance(value, str):
-        return parse_size(value)
-    if type(value) is not int:
-        raise ValueError(
-            f"{json.dumps(value, default=str)} is no size; one is a text such as '10MiB', or a whole number of bytes"
-        )
-    return value
 
 
 def read_age(value: Any) -> float:

@@ -23,6 +23,7 @@ import herd
 from herd.core.errors import HerdError
 from herd.core.service import Surroundings
 from herd.daemon import config, files, orders, succession
+from herd.daemon.cgroups import Groups
 from herd.daemon.config import Configuration
 from herd.daemon.journal import Line, is_journal, with_priorities, with_stamps
 from herd.daemon.limits import OPEN_FILES
@@ -43,8 +44,6 @@ _PATH = click.Path(path_type=Path, resolve_path=False)
 @click.option("--state-dir", type=_PATH, help="What outlives a restart [/var/lib/herd].")
 @click.option("--log-dir", type=_PATH, help="A file for each service [/var/log/herd].")
 @click.option("--check", is_flag=True, help="Read the configuration, say what is wrong with it, and stop.")
-@click.option("--setup", is_flag=True, help="Make systemd start this herdd at every boot, and stop.")
-@click.option("--dry-run", is_flag=True, help="With --setup: say what would be done, and stop.")
 @click.option("--sweep", is_flag=True, help="End all that a herdd which is gone has left running, and stop.")
 @click.version_option(herd.__version__, prog_name="herdd")
 def main(
@@ -54,8 +53,6 @@ def main(
     state_dir: Path | None,
     log_dir: Path | None,
     check: bool,
-    setup: bool,
-    dry_run: bool,
     sweep: bool,
 ) -> None:
     """Start the services of the configuration and keep them running."""
@@ -63,12 +60,6 @@ def main(
     gc.freeze()
     paths = chosen_paths(config_file, socket, runtime_dir, state_dir, log_dir)
     try:
-        if setup or dry_run:
-            # Not every herdd is set up, and importlib.resources takes its time.
-            from herd.daemon.setup import set_up
-
-            set_up(click.echo, dry_run=dry_run)
-            return
         if sweep:
             trio.run(_sweep, paths)
             return
@@ -133,7 +124,9 @@ async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str]
         os.setgroups([])
     become_subreaper()
     disabled = DisabledNames(paths.state_dir / "disabled.json")
-    supervisor = Supervisor(configuration, read, paths.log_dir, paths.processes_dir, disabled, paths.state_dir, _show)
+    supervisor = Supervisor(
+        configuration, read, paths.log_dir, paths.processes_dir, disabled, paths.state_dir, _show, _groups()
+    )
     # Before anything starts: a signal from here on stops what there is.
     with (
         sole_daemon(paths.socket),
@@ -167,6 +160,11 @@ async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str]
 async def _sweep(paths: Paths) -> None:
     with sole_daemon(paths.socket):
         await succession.sweep(paths.processes_dir, partial(click.echo, err=True))
+
+
+def _groups() -> Groups | None:
+    groups = Groups.delegated()
+    return groups if groups is not None and groups.settle() else None
 
 
 @asynccontextmanager

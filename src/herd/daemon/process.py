@@ -3,7 +3,8 @@
 A service's processes are its main process, that one's descendants, and orphans: descendants that left the tree, for
 whom herdd is the subreaper. Orphans are told apart by a mark in their environment, which setsid and fork keep, or,
 where they have written over it, by their session.
-One that empties its environment and forks twice is found only when herdd itself stops.
+One that empties its environment and forks twice is found by its control group, or, without one, only when herdd itself
+stops.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from attrs import define, field
 from herd.core.events import Ending
 from herd.core.service import Program
 from herd.daemon.census import MARK, Census, belongs, in_session, living_parent, mark_of, members
+from herd.daemon.cgroups import Group
 from herd.daemon.execution import environment_of, execute, output_pipe
 from herd.daemon.identity import Identity
 
@@ -72,6 +74,7 @@ class Process:
     output: int
     _pidfd: int
     mark: str
+    group: Group | None = None
     # False for one that an earlier herdd started, unless herdd was only executed anew: another process is its parent.
     _is_child: bool = True
     _signal: Signals | None = None
@@ -97,7 +100,8 @@ class Process:
         assert result is not None
         if result.si_code == os.CLD_EXITED:
             return Ending(result.si_status, None, time.time())
-        return Ending(None, result.si_status, time.time())
+        took_too_much = self.group is not None and self.group.is_short_of_memory
+        return Ending(None, result.si_status, time.time(), took_too_much)
 
     def signal(self, number: Signals) -> None:
         """Send a signal to every process of the service, now and to those found later (see wait_cleared).
@@ -107,6 +111,9 @@ class Process:
         # One that has just appeared is found later.
         self._find(_CENSUS.recent())
         self._signal = number
+        if number is Signals.SIGKILL and self.group is not None:
+            # Those as well who multiply faster than they are found.
+            self.group.kill()
         group = self._signal_group(number)
         for pid, descriptor in self._members.items():
             if pid not in group:
@@ -184,7 +191,7 @@ class Process:
 
     def pids(self) -> set[int]:
         """Every living process of the service, as of a moment ago. Reads /proc: call it in a thread."""
-        found = members(self.pid, self.mark, _CENSUS.recent())
+        found = members(self.pid, self.mark, _CENSUS.recent()) | self._grouped()
         return found if self._reaped else found | {self.pid}
 
     def has(self, pid: int) -> bool:
@@ -197,7 +204,7 @@ class Process:
                 return belongs(place, self.pid, self.mark)
             place = parent
         # One on the way has ended: what is below it has another parent now.
-        return parent is None and place != pid and self.has(pid)
+        return (parent is None and place != pid and self.has(pid)) or pid in self._grouped()
 
     def may_adopt(self, pid: int, uid: int) -> bool:
         """Whether a pid file of the service's may name this process: it is the service's, or has hidden whose it is.
@@ -219,10 +226,15 @@ class Process:
             with suppress(OSError):
                 os.close(descriptor)
         self._members.clear()
+        if self.group is not None:
+            self.group.remove()
+
+    def _grouped(self) -> set[int]:
+        return set() if self.group is None else self.group.pids()
 
     def _find(self, children: dict[int, list[int]]) -> None:
         """Take in members not known yet and give them the signal that the others had."""
-        found = members(self.pid, self.mark, children)
+        found = members(self.pid, self.mark, children) | self._grouped()
         if not self._is_child:
             # Its orphans went to another subreaper.
             found.update(in_session(self.pid, self.mark))
@@ -245,7 +257,7 @@ def _send(descriptor: int, number: Signals) -> None:
         pidfd_send_signal(descriptor, number)
 
 
-def reclaim(pid: int, descriptor: int, mark: str) -> Process:
+def reclaim(pid: int, descriptor: int, mark: str, group: Group | None) -> Process:
     """A process that an earlier herdd started, by its pidfd; its output is read on. Raises OSError."""
     output = os.open(f"/proc/{pid}/fd/1", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISFIFO(os.fstat(output).st_mode):
@@ -254,7 +266,7 @@ def reclaim(pid: int, descriptor: int, mark: str) -> Process:
     is_child = living_parent(pid) == os.getpid()
     if is_child:
         _AWAITED.pids.add(pid)
-    return Process(pid, output, descriptor, mark, is_child)
+    return Process(pid, output, descriptor, mark, group, is_child)
 
 
 def spawn(
@@ -264,10 +276,12 @@ def spawn(
     extra: Mapping[str, str] | None = None,
     sockets: Sequence[int] = (),
     errors: int | None = None,
+    group: Group | None = None,
 ) -> Process:
     """Execute the program; `sockets` become its descriptors from 3 on, `extra` prevails in its environment.
 
-    Its standard error is `errors`, which stays the caller's, or else part of the output.
+    Its standard error is `errors`, which stays the caller's, or else part of the output. All its processes are in
+    `group`.
     Raises OSError. Blocks: call it in a thread, and keep what it returns.
     """
     mark = secrets.token_hex(16)
@@ -275,14 +289,14 @@ def spawn(
     reading, writing = output_pipe(who)
     try:
         with _AWAITED.newcomer():
-            pid = execute(program, who, environment, writing, sockets, errors)
+            pid = execute(program, who, environment, writing, sockets, errors, group)
             _AWAITED.pids.add(pid)
     except BaseException:
         os.close(reading)
         raise
     finally:
         os.close(writing)
-    return Process(pid, reading, os.pidfd_open(pid), mark)
+    return Process(pid, reading, os.pidfd_open(pid), mark, group)
 
 
 def reap_orphans() -> None:

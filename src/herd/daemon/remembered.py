@@ -20,6 +20,7 @@ from attrs import asdict, evolve, frozen
 from herd.core.service import Program
 from herd.daemon import process
 from herd.daemon.census import mark_of
+from herd.daemon.cgroups import Groups
 from herd.daemon.process import Process
 
 _MAX_RECORD = 64 * 1024
@@ -114,7 +115,7 @@ def is_same(record: Record) -> bool:
     return mark_of(record.pid) in (record.mark, None)
 
 
-def reclaim(record: Record) -> Process | None:
+def reclaim(record: Record, groups: Groups | None) -> Process | None:
     """The process of a record, if it is still the same one; its output is read again from where it was left."""
     try:
         descriptor = os.pidfd_open(record.pid)
@@ -123,7 +124,8 @@ def reclaim(record: Record) -> Process | None:
     # The pid is held now: what is read of it below is of the process that the descriptor means.
     if is_same(record):
         with suppress(OSError):
-            return process.reclaim(record.pid, descriptor, record.mark)
+            group = None if groups is None else groups.of(record.service, record.pid)
+            return process.reclaim(record.pid, descriptor, record.mark, group)
     os.close(descriptor)
     return None
 

@@ -45,4 +45,4 @@ def _measure(process: Process) -> tuple[Usage, tuple[str, ...]]:
     from herd.daemon.usage import usage
 
     pids = process.pids()
-    return usage(pids), listening(pids)
+    return usage(pids, process.group), listening(pids)

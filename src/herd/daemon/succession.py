@@ -7,7 +7,7 @@ is ended, for what was still to be done to it is not known. Source of the checks
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL, pidfd_send_signal
@@ -17,6 +17,7 @@ from attrs import frozen
 
 from herd.core.service import Service
 from herd.daemon.census import in_session, marked
+from herd.daemon.cgroups import Group, Groups
 from herd.daemon.identity import Identity, NoIdentity, identity
 from herd.daemon.process import Process
 from herd.daemon.remembered import Record, digest, forget, is_same, load, reclaim
@@ -24,12 +25,25 @@ from herd.daemon.supervisor import Supervisor
 
 
 @frozen
-class Inheritance:
-    """What an earlier herdd left: processes to take over, and those to end: their marks, and who began a session."""
+class Remains:
+    """What is to end: whoever bears these marks, has hidden them in these records' sessions, or is in these groups."""
 
-    kept: tuple[tuple[Record, Process, Identity], ...]
     marks: frozenset[str]
     leaders: tuple[Record, ...]
+    groups: tuple[Group, ...]
+
+    def pids(self) -> set[int]:
+        """Who of them lives. Blocks."""
+        sessions = [in_session(each.pid, each.mark) for each in self.leaders]
+        return set(marked(self.marks) if self.marks else ()).union(*sessions, *(each.pids() for each in self.groups))
+
+
+@frozen
+class Inheritance:
+    """What an earlier herdd left: processes to take over, and what is to end; the names that it has records of."""
+
+    kept: tuple[tuple[Record, Process, Identity], ...]
+    remains: Remains
     names: tuple[str, ...]
 
 
@@ -37,7 +51,7 @@ async def take_over(supervisor: Supervisor) -> None:
     """Adopt what can be, end the rest. Asked once, before anything is started."""
     wanted = {name: controller.service for name, controller in supervisor.controllers.items()}
     left = await trio.to_thread.run_sync(_inspect, supervisor, wanted)
-    await _end(left.marks, left.leaders, supervisor.say)
+    await _end(left.remains, supervisor.say)
     supervisor.taken_over = {record.service for record, _, _ in left.kept}
     for record, process, who in left.kept:
         controller = supervisor.controllers[record.service]
@@ -54,20 +68,28 @@ def _inspect(supervisor: Supervisor, wanted: dict[str, Service]) -> Inheritance:
         names.append(record.service)
         service = wanted.get(record.service)
         may_stay = service is not None and (record.is_ready or service.one_shot or service.schedule is not None)
-        found = _reclaimed(record, service) if may_stay and service is not None else None
+        found = _reclaimed(record, service, supervisor.groups) if may_stay and service is not None else None
         if found is None:
             marks.add(record.mark)
             if is_same(record):
                 leaders.append(record)
         else:
             kept.append((record, *found))
-    return Inheritance(tuple(kept), frozenset(marks), tuple(leaders), tuple(names))
+    groups = _others(supervisor.groups, {record.service for record, _, _ in kept})
+    return Inheritance(tuple(kept), Remains(frozenset(marks), tuple(leaders), groups), tuple(names))
 
 
-def _reclaimed(record: Record, service: Service) -> tuple[Process, Identity] | None:
+def _others(groups: Groups | None, services: Collection[str]) -> tuple[Group, ...]:
+    return () if groups is None else tuple(groups.others(services))
+
+
+def _reclaimed(record: Record, service: Service, groups: Groups | None) -> tuple[Process, Identity] | None:
     with suppress(NoIdentity):
         who = identity(service.program)
-        if process := reclaim(record):
+        if process := reclaim(record, groups):
+            if process.group is not None:
+                # The unit took the controllers back, and with them what they were told.
+                process.group.limit(service.program.limits)
             return process, who
     return None
 
@@ -76,19 +98,17 @@ async def sweep(processes_dir: Path, say: Callable[[str], None]) -> None:
     """End whatever a herdd that is gone has left, where no other herdd is to take it over."""
     records = load(processes_dir)
     leaders = tuple(record for record in records if is_same(record))
-    await _end(frozenset(record.mark for record in records), leaders, say)
+    groups = _others(Groups.delegated(), ())
+    await _end(Remains(frozenset(record.mark for record in records), leaders, groups), say)
     forget(processes_dir, [record.service for record in records])
 
 
-def _remains(marks: frozenset[str], leaders: Sequence[Record]) -> set[int]:
-    """Whoever bears a mark, or has hidden it and is in such a session."""
-    return set(marked(marks)).union(*(in_session(each.pid, each.mark) for each in leaders))
-
-
-async def _end(marks: frozenset[str], leaders: Sequence[Record], say: Callable[[str], None]) -> None:
+async def _end(remains: Remains, say: Callable[[str], None]) -> None:
     """KILL what is to end, again and again until nothing of it is left."""
-    while marks and (found := await trio.to_thread.run_sync(_remains, marks, leaders)):
+    while found := await trio.to_thread.run_sync(remains.pids):
         say(f"{len(found)} processes of an earlier herdd, which cannot be taken over, are ended.")
+        for group in remains.groups:
+            group.kill()
         for pid in found:
             with suppress(ProcessLookupError):
                 descriptor = os.pidfd_open(pid)
@@ -97,3 +117,5 @@ async def _end(marks: frozenset[str], leaders: Sequence[Record], say: Callable[[
                     await trio.lowlevel.wait_readable(descriptor)
                 finally:
                     os.close(descriptor)
+    for group in remains.groups:
+        group.remove()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
+from attrs import evolve
 
 from herd.core import events
 from herd.core.errors import NoSuchService, StartFailed
@@ -22,6 +23,7 @@ from herd.daemon import snapshots
 from herd.daemon.accesslist import warnings
 from herd.daemon.audit import AUDIT, Audit
 from herd.daemon.bulletin import Bulletin, announcement, urgency
+from herd.daemon.cgroups import Groups
 from herd.daemon.compressor import Compressor
 from herd.daemon.config import Configuration
 from herd.daemon.controller import Controller
@@ -54,6 +56,7 @@ class Supervisor:
         disabled: DisabledNames,
         state_dir: Path,
         show: Callable[[Sequence[Line]], None],
+        groups: Groups | None = None,
     ) -> None:
         # Reads the configuration; blocks. Raises ConfigurationError.
         self.read = read
@@ -75,6 +78,8 @@ class Supervisor:
         self.end_asked = trio.Event()
         self.is_upgrade = False
         self.processes_dir = processes_dir
+        # What services' processes are kept in, where there is any.
+        self.groups = groups
         # The services whose processes an earlier herdd started.
         self.taken_over: set[str] = set()
         self._log_dir = log_dir
@@ -120,6 +125,8 @@ class Supervisor:
         if missing := OPEN_FILES.make_room(len(services)):
             self.warn(f"herdd may need {missing} open files more than it is allowed; raise its limit (LimitNOFILE=).")
         for service in services:
+            if lacking := self._lacking(service):
+                self.warn(f"cannot limit {service.name}: {lacking}.")
             known = self.controllers.get(service.name)
             if known is None:
                 enabled = self.enabling.is_enabled(service.name)
@@ -128,6 +135,16 @@ class Supervisor:
             elif service != (known.replacement or known.service):
                 known.replace(service)
         self.graph = Graph.of(services)
+
+    def _lacking(self, service: Service) -> str:
+        """Why the limits of a service cannot be kept, a clause; empty where they can."""
+        limits = service.program.limits
+        if not limits.files:
+            return ""
+        if self.groups is None:
+            return "herdd has no control group of its own; let systemd delegate one (Delegate= in herdd.service)"
+        missing = self.groups.lacking(limits)
+        return f"herdd was given no {missing}; see DelegateControllers of: systemctl show herdd" if missing else ""
 
     def _log(self, service: Service) -> ServiceLog:
         return ServiceLog(
@@ -212,7 +229,9 @@ class Supervisor:
         self, service: Service, words: Sequence[str], who: Identity, extra: dict[str, str], sockets: Sequence[int]
     ) -> Process:
         """Execute the program, in a thread that is not abandoned. Raises OSError."""
-        return await trio.to_thread.run_sync(launch, service, words, who, self.processes_dir, extra, sockets)
+        return await trio.to_thread.run_sync(
+            launch, service, words, who, self.processes_dir, extra, sockets, self.groups
+        )
 
     async def remember(self, service: Service, process: Process) -> None:
         """Note that the process serves, for the herdd after this one."""
@@ -310,7 +329,9 @@ class Supervisor:
 
     async def measured(self, name: str) -> Snapshot:
         """A service as it is now, with what its processes use and where they listen."""
-        return await snapshots.measured(self.controllers[name], self.graph.required_by(name))
+        controller = self.controllers[name]
+        known = await snapshots.measured(controller, self.graph.required_by(name))
+        return evolve(known, unlimited_because=self._lacking(controller.service))
 
     def snapshot(self, name: str) -> Snapshot:
         """A service as it is now."""

@@ -14,10 +14,23 @@ from pathlib import Path
 import psutil
 
 from herd.core.status import Usage
+from herd.daemon.cgroups import Group
 
 
-def usage(pids: Iterable[int]) -> Usage:
-    """The sum over these processes; those that have ended meanwhile count nothing."""
+def usage(pids: Iterable[int], group: Group | None = None) -> Usage:
+    """The sum over these processes; those that have ended meanwhile count nothing.
+
+    Where they have a control group the kernel knows the CPU time, of those that have ended too, and, with its memory
+    controller, the memory, that of open files included.
+    """
+    used = _sum(pids)
+    if group is None:
+        return used
+    memory, cpu = group.memory, group.cpu
+    return Usage(used.memory if memory is None else memory, used.cpu if cpu is None else cpu, used.processes)
+
+
+def _sum(pids: Iterable[int]) -> Usage:
     memory, cpu, processes = 0, 0.0, 0
     for pid in pids:
         with suppress(psutil.Error):

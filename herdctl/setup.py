@@ -1,4 +1,4 @@
-"""`herdd --setup`: what a package does for herdd, where it was installed by pip or pipx.
+"""`herd setup`: what a package does for herdd, where it was installed by pip or pipx.
 
 The files of herd/system are put where the administrator's belong, the manual pages of this installation where man
 looks, the user and groups made, the units enabled and started. A configuration that is there is left as it is. The plan
@@ -14,8 +14,9 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
-from attrs import frozen
+import click
 
 from herd.core.errors import HerdError
 
@@ -46,8 +47,7 @@ _COMMANDS = (
 _AT_ONCE = (("systemctl", "daemon-reload"), ("systemctl", "start", "herdd.service"))
 
 
-@frozen
-class File:
+class File(NamedTuple):
     """A file to write, in a directory that is made where it is missing."""
 
     place: Path
@@ -76,13 +76,29 @@ def _pages(bindir: Path) -> list[File]:
     return [File(_SHARE / "man" / name, (share / name).read_text()) for name in _PAGES if (share / name).exists()]
 
 
-def set_up(say: Callable[[str], None], *, dry_run: bool) -> None:
-    """Carry it out, each step said before it is done. Raises HerdError."""
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+def _command(dry_run: bool) -> None:
+    """Make systemd start herdd at every boot, and now; put units, groups, manual pages and completion in place."""
+    _set_up(click.echo, dry_run=dry_run)
+
+
+def main(words: list[str]) -> int:
+    """The exit status. Raises HerdError."""
+    try:
+        _command.main(words, prog_name="herd setup", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    return 0
+
+
+def _set_up(say: Callable[[str], None], *, dry_run: bool) -> None:
     if _PACKAGED.exists():
         raise HerdError("cannot set up herdd: its package has done so; start it with: systemctl start herdd")
     written, commands = plan(_own_bindir())
     if not dry_run and os.geteuid() != 0:
-        raise HerdError("cannot set up herdd: only root may; try herdd --setup --dry-run, or ask as root")
+        raise HerdError("cannot set up herdd: only root may; try herd setup --dry-run, or ask as root")
     for file in written:
         say(f"write {file.place}")
         if not dry_run:
@@ -94,9 +110,9 @@ def set_up(say: Callable[[str], None], *, dry_run: bool) -> None:
 
 
 def _own_bindir() -> Path:
-    """Where this herdd and its herd are. Links are kept: pipx's stay where they are, and what is behind them moves."""
+    """Where this herd and its herdd are. Links are kept: pipx's stay where they are, and what is behind them moves."""
     found = shutil.which(sys.argv[0])
-    if found is None or not (Path(found).parent / "herd").exists():
+    if found is None or not (Path(found).parent / "herdd").exists():
         raise HerdError(
             f"cannot set up herdd: {sys.argv[0]} is no installed command; install herdctl with pipx, or pip"
         )
@@ -118,6 +134,6 @@ def _run(command: Sequence[str]) -> None:
     try:
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     except FileNotFoundError as error:
-        raise HerdError(f"cannot run {command[0]}: it is not there; herdd --setup is for hosts with systemd") from error
+        raise HerdError(f"cannot run {command[0]}: it is not there; herd setup is for hosts with systemd") from error
     except subprocess.CalledProcessError as error:
         raise HerdError(f"cannot go on: {' '.join(command)} failed; see above, and try again") from error
