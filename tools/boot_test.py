@@ -201,7 +201,11 @@ class Trial:
         self._is_banned()
 
     def remove(self) -> None:
-        """apt removes the package: nothing runs"""
+        """apt removes the package of a herdd that had failed: nothing runs"""
+        (self.machine.root / "etc/herd/herd.toml").write_text("[jamy]\n")
+        self.machine.run("kill", "-KILL", self.machine.property("MainPID"))
+        until("systemd gives up", lambda: self.machine.property("ActiveState") == "failed")
+        assert self.machine.left()
         self._apt("remove", "herdctl")
         assert not (left := self.machine.left()), left
         assert (self.machine.root / "var/lib/herd").exists()

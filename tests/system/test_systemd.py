@@ -15,14 +15,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
-from typing import cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import trio
 
+from herd.core.events import Status
+from herd.core.service import Program, Service
+from herd.core.state import State
 from herd.daemon.accesslist import USUAL_GROUPS
 from herd.daemon.supervisor import Supervisor
-from herd.daemon.systemd import Manager
+from herd.daemon.systemd import Manager, still_ending
 from herdctl.setup import File, _write, plan
 from support import HERDD, PATIENCE, Daemon, herdd, program, short_directory
 
@@ -231,6 +235,25 @@ def test_more_time_is_asked_for_while_services_are_being_stopped() -> None:
         assert "EXTEND_TIMEOUT_USEC=300000" in systemd.wait_for("EXTEND_TIMEOUT_USEC")
         # At once, then.
         assert daemon.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds", "is_hopeful"),
+    [
+        (Status.STOPPING, 1, True),
+        # Killed a moment ago, and half a minute ago.
+        (Status.STOPPING, 39, True),
+        (Status.STOPPING, 41, False),
+        # It waits for another to be stopped.
+        (Status.RUNNING, 1, False),
+    ],
+)
+def test_no_time_is_asked_for_a_process_that_kill_does_not_end(
+    status: Status, seconds: float, *, is_hopeful: bool
+) -> None:
+    service = Service(("web",), Program(("web",)), grace_period=10.0)
+    controller: Any = SimpleNamespace(state=State(status), since=1000.0, service=service)
+    assert still_ending([controller], 1000.0 + seconds) is is_hopeful
 
 
 @pytest.mark.parametrize("pid", ["1", "x"])

@@ -2,8 +2,9 @@
 
 Rules: READY=1 and each WATCHDOG=1 are sent only once herdd has asked its own control socket, by its path, and was
 answered. So a main loop or a server that hangs, and a socket that is gone, end in silence, and systemd restarts herdd.
-While services are being stopped the same heartbeat asks for more time, for grace periods may be long. The variables
-are taken out of the environment: they are for herdd alone, and for the herdd that is executed in its place.
+While services are being stopped the same heartbeat asks for more time, for grace periods may be long; not for a process
+that not even KILL ends, or the host would never go down. The variables are taken out of the environment: they are for
+herdd alone, and for the herdd that is executed in its place.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ _PERIOD, _WATCHED = "WATCHDOG_USEC", "WATCHDOG_PID"
 _PATIENCE = 1.0
 # Of the watchdog's period: how often the socket is asked, and how long it has for its answer.
 _SHARE = 3
+# Seconds that the processes of a service have to end after KILL.
+_DEATH = 30.0
 # What is named in the status text.
 _MOST_NAMES = 5
 
@@ -84,7 +87,8 @@ class Manager:
                 await trio.sleep(_PATIENCE if news else self.period / _SHARE)
 
     def _plea(self, supervisor: Supervisor) -> Iterable[str]:
-        if supervisor.end_asked.is_set() and not supervisor.is_upgrade:
+        is_end = supervisor.end_asked.is_set() and not supervisor.is_upgrade
+        if is_end and still_ending(supervisor.controllers.values(), time.time()):
             yield f"EXTEND_TIMEOUT_USEC={self.period * 1e6:.0f}"
 
     async def _is_answered(self, path: Path, supervisor: Supervisor) -> bool:
@@ -137,6 +141,14 @@ async def ask(path: Path) -> None:
                     if "parameters" in decode(frame):
                         return
     raise OSError(errno.ECONNRESET, "it closed the connection without an answer")
+
+
+def still_ending(controllers: Iterable[Controller], now: float) -> bool:
+    """Whether a service is being stopped that may yet end; `now` is wall-clock."""
+    return any(
+        each.state.status is Status.STOPPING and now < each.since + each.service.grace_period + _DEATH
+        for each in controllers
+    )
 
 
 def status_text(controllers: Iterable[Controller]) -> str:
