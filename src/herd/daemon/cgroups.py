@@ -68,8 +68,11 @@ class Group:
 
     @property
     def is_short_of_memory(self) -> bool:
-        """Whether the kernel ended one of them, for they would have taken more than they may."""
-        return bool(self._number("memory.events", "oom_kill"))
+        """Whether the kernel ended one of them, for they would have taken more than they may.
+
+        That alone: oom_kill counts whom it ended for want of memory on the whole machine, too.
+        """
+        return bool(self._number("memory.events", "oom") and self._number("memory.events", "oom_kill"))
 
     def _number(self, file: str, name: str | None = None) -> int | None:
         with suppress(OSError):

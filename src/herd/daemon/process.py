@@ -93,15 +93,16 @@ class Process:
         await trio.lowlevel.wait_readable(self._pidfd)
         _AWAITED.pids.discard(self.pid)
         self._reaped, self._ended = True, time.monotonic()
+        # One that herdd has signalled ends for that; the kernel may have ended another of the service's some time ago.
+        took_too_much = self._signal is None and self.group is not None and self.group.is_short_of_memory
         if not self._is_child:
-            return Ending(None, None, time.time())
+            return Ending(None, None, time.time(), took_too_much)
         # It has ended: this only collects it.
         result = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)  # noqa: ASYNC222
         assert result is not None
         if result.si_code == os.CLD_EXITED:
             return Ending(result.si_status, None, time.time())
-        took_too_much = self.group is not None and self.group.is_short_of_memory
-        return Ending(None, result.si_status, time.time(), took_too_much)
+        return Ending(None, result.si_status, time.time(), took_too_much and result.si_status == Signals.SIGKILL)
 
     def signal(self, number: Signals) -> None:
         """Send a signal to every process of the service, now and to those found later (see wait_cleared).
