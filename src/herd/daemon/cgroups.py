@@ -10,7 +10,7 @@ delegated is an attribute that systemd sets (systemd's CGROUP_DELEGATION.md). Al
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,9 +49,9 @@ class Group:
         with suppress(OSError):
             (self.path / "cgroup.kill").write_text("1")
 
-    def limit(self, limits: Limits) -> None:
-        """Let these hold. Raises OSError. Those whose controller is not here are left out (see Groups.lacking)."""
-        for name, value in limits.files.items():
+    def limit(self, files: Mapping[str, str]) -> None:
+        """Let these hold (Limits.files). Raises OSError. Those whose controller is not here are left out."""
+        for name, value in files.items():
             with suppress(FileNotFoundError):
                 _write(self.path / name, value)
 
@@ -131,7 +131,7 @@ class Groups:
         # One that is there still has what an earlier run was limited to, and counted.
         group.remove()
         group.path.mkdir(exist_ok=True)
-        group.limit(limits)
+        group.limit(limits.files)
         return group
 
     def of(self, service: str, pid: int) -> Group | None:

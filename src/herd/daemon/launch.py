@@ -65,6 +65,7 @@ def launch(
             program=digest(service.program),
             since=time.time(),
             is_ready=service.is_ready_at_once,
+            limits=program.limits.files,
         )
         # Without a note it runs all the same; only a herdd that is killed would lose it.
         with suppress(OSError):

@@ -10,12 +10,12 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from attrs import asdict, evolve, frozen
+from attrs import asdict, evolve, field, frozen
 
 from herd.core.service import Program
 from herd.daemon import process
@@ -39,6 +39,8 @@ class Record:
     program: str
     since: float
     is_ready: bool = False
+    # What its control group was told at its start (Limits.files).
+    limits: Mapping[str, str] = field(factory=dict)
 
 
 def digest(program: Program) -> str:

@@ -88,8 +88,9 @@ def _reclaimed(record: Record, service: Service, groups: Groups | None) -> tuple
         who = identity(service.program)
         if process := reclaim(record, groups):
             if process.group is not None:
-                # The unit took the controllers back, and with them what they were told.
-                process.group.limit(service.program.limits)
+                # The unit took the controllers back, and with them what they were told. It may have ended by now.
+                with suppress(OSError):
+                    process.group.limit(record.limits)
             return process, who
     return None
 
