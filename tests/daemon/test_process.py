@@ -5,6 +5,7 @@ The test's own process is the subreaper here, as herdd is.
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import socket
@@ -450,3 +451,12 @@ async def test_only_the_kernels_end_for_the_services_own_limit_is_told_as_such(
             os.kill(process.pid, number)
         ending = await process.wait()
         assert (ending.signal, ending.took_too_much) == (number, is_told)
+
+
+def test_one_that_has_ended_cannot_be_held_whatever_the_kernel_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    def said_by_6_1(pid: int) -> int:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "pidfd_open", said_by_6_1)
+    with pytest.raises(ProcessLookupError):
+        census.hold(1)

@@ -26,7 +26,7 @@ from attrs import define, field
 
 from herd.core.events import Ending
 from herd.core.service import Program
-from herd.daemon.census import MARK, Census, belongs, in_session, living_parent, mark_of, members
+from herd.daemon.census import MARK, Census, belongs, hold, in_session, living_parent, mark_of, members
 from herd.daemon.cgroups import Group
 from herd.daemon.execution import environment_of, execute, output_pipe
 from herd.daemon.identity import Identity
@@ -164,7 +164,7 @@ class Process:
         # From here on reap_orphans() leaves it.
         _AWAITED.pids.add(pid)
         try:
-            descriptor = os.pidfd_open(pid)
+            descriptor = hold(pid)
             try:
                 await self._orphaned(pid)
             except BaseException:
@@ -184,7 +184,7 @@ class Process:
             if parent is None or not self.has(pid):
                 raise ProcessLookupError(errno.ESRCH, "it is no process of the service", str(pid))
             with suppress(ProcessLookupError):
-                descriptor = os.pidfd_open(parent)
+                descriptor = hold(parent)
                 try:
                     await trio.lowlevel.wait_readable(descriptor)
                 finally:
@@ -241,7 +241,7 @@ class Process:
             found.update(in_session(self.pid, self.mark))
         for pid in found - self._members.keys() - {self.pid}:
             with suppress(ProcessLookupError):
-                descriptor = os.pidfd_open(pid)
+                descriptor = hold(pid)
                 self._members[pid] = descriptor
                 if self._signal is not None:
                     _send(descriptor, self._signal)
@@ -297,7 +297,7 @@ def spawn(
         raise
     finally:
         os.close(writing)
-    return Process(pid, reading, os.pidfd_open(pid), mark, group)
+    return Process(pid, reading, hold(pid), mark, group)
 
 
 def reap_orphans() -> None:

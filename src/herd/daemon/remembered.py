@@ -19,7 +19,7 @@ from attrs import asdict, evolve, field, frozen
 
 from herd.core.service import Program
 from herd.daemon import process
-from herd.daemon.census import mark_of
+from herd.daemon.census import hold, mark_of
 from herd.daemon.cgroups import Groups
 from herd.daemon.process import Process
 
@@ -120,7 +120,7 @@ def is_same(record: Record) -> bool:
 def reclaim(record: Record, groups: Groups | None) -> Process | None:
     """The process of a record, if it is still the same one; its output is read again from where it was left."""
     try:
-        descriptor = os.pidfd_open(record.pid)
+        descriptor = hold(record.pid)
     except OSError:
         return None
     # The pid is held now: what is read of it below is of the process that the descriptor means.

@@ -16,7 +16,7 @@ import trio
 from attrs import frozen
 
 from herd.core.service import Service
-from herd.daemon.census import in_session, marked
+from herd.daemon.census import hold, in_session, marked
 from herd.daemon.cgroups import Group, Groups
 from herd.daemon.identity import Identity, NoIdentity, identity
 from herd.daemon.process import Process
@@ -112,7 +112,7 @@ async def _end(remains: Remains, say: Callable[[str], None]) -> None:
             group.kill()
         for pid in found:
             with suppress(ProcessLookupError):
-                descriptor = os.pidfd_open(pid)
+                descriptor = hold(pid)
                 try:
                     pidfd_send_signal(descriptor, SIGKILL)
                     await trio.lowlevel.wait_readable(descriptor)
