@@ -150,18 +150,20 @@ def test_what_the_next_herdd_does_not_take_over_ends_with_all_who_hide() -> None
             assert not (root / "herd-web").exists()
 
 
-def test_a_sweep_ends_whoever_hides() -> None:
+def test_a_sweep_ends_whoever_hides_and_what_herdd_had_under_way() -> None:
     with delegated() as root, short_directory() as directory:
         with herdd(program("web", HIDDEN, ready=READY), directory=directory, inside=inside(root), ends=False) as daemon:
             daemon.until_status("web", "running")
             pid = hidden(daemon)
             killed(daemon)
+        command = sleeper(root / "herdd")
         # As systemd executes what is in ExecStopPost=.
         (root / ".control").mkdir()
         words = [*inside(root / ".control"), *HERDD, *daemon.arguments, "--sweep"]
         assert subprocess.run(words, check=False).returncode == 0
         assert not lives(pid)
         assert not (root / "herd-web").exists()
+        assert command.poll() == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("is_delegated", [False, True])

@@ -144,6 +144,10 @@ class Groups:
         kept = {f"{_PREFIX}{service}" for service in services}
         return [Group(path) for path in self.root.glob(f"{_PREFIX}*") if path.name not in kept]
 
+    def all(self) -> list[Group]:
+        """Those of all services, and that of herdd, where the commands are that it had under way."""
+        return [*self.others(()), Group(self.root / _HERDD)]
+
     def _give_controllers(self) -> None:
         there = (self.root / "cgroup.controllers").read_text().split()
         for each in _CONTROLLERS:

@@ -99,8 +99,9 @@ async def sweep(processes_dir: Path, say: Callable[[str], None]) -> None:
     """End whatever a herdd that is gone has left, where no other herdd is to take it over."""
     records = load(processes_dir)
     leaders = tuple(record for record in records if is_same(record))
-    groups = _others(Groups.delegated(), ())
-    await _end(Remains(frozenset(record.mark for record in records), leaders, groups), say)
+    groups = Groups.delegated()
+    left = () if groups is None else tuple(groups.all())
+    await _end(Remains(frozenset(record.mark for record in records), leaders, left), say)
     forget(processes_dir, [record.service for record in records])
 
 
