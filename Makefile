@@ -4,7 +4,7 @@ python := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check lint quick-test wheel-test bench fuzz soak install deb boot-test clean setup-test setup-boot
+.PHONY: help run test check lint quick-test wheel-test bench fuzz soak install deb boot-test limits-test clean setup-test setup-boot
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -54,8 +54,11 @@ deb: ## Build the Debian package into build/deb
 boot-test: setup-boot deb ## Install, boot, upgrade and remove the package on a Debian 12 of its own (as root, some minutes)
 	@/usr/bin/python3 tools/boot_test.py
 
+limits-test: setup-test deb ## Check control groups and limits on a Debian 12 with a kernel of its own (as root, some minutes)
+	@$(python) tools/limits_test.py
+
 clean: ## Remove everything that was made here
-	rm -rf .venv build dist .hypothesis .*_cache .cache/boot
+	rm -rf .venv build dist .hypothesis .*_cache .cache/boot .cache/limits
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 setup-test:

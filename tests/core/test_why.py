@@ -139,6 +139,11 @@ def test_memory_that_was_not_to_be_had_is_told_with_its_limit() -> None:
     ]
 
 
+def test_want_of_memory_is_a_guess_where_nobody_knows_how_it_ended() -> None:
+    words = "ended, nobody knows how, maybe for it took more memory than it may"
+    assert Ending(None, None, NOW, took_too_much=True).words == words
+
+
 @pytest.mark.parametrize("signal", [9, 15])
 def test_a_signal_that_herdd_sent_means_nothing(signal: int) -> None:
     late = failing(Stage.READINESS, "it was not ready after 90 seconds")

@@ -19,7 +19,12 @@ from support import HERDD, Daemon, herdd, lives, program, short_directory
 SLEEP = "exec sleep infinity"
 # With neither a mark nor its parent, nor the session.
 HIDDEN = python("""
-child = "import os, time; os.setsid(); os.fork() and os._exit(0); print(os.getpid(), flush=True); time.sleep(1e9)"
+child = '''import os, time
+os.setsid()
+if pid := os.fork():
+    print(pid, flush=True)
+    os._exit(0)
+time.sleep(1e9)'''
 subprocess.Popen([sys.executable, "-c", child], env={}).wait()
 print("ready", flush=True)
 time.sleep(1e9)
@@ -85,6 +90,12 @@ def test_whoever_hides_is_found_by_the_group() -> None:
         assert not (root / "herd-web").exists()
 
 
+def test_a_start_that_fails_leaves_no_group() -> None:
+    with delegated() as root, herdd(program("web", ["/nowhere/web"], respawn=False), inside=inside(root)) as daemon:
+        assert daemon.herd("start", "web").returncode == 1
+        assert not (root / "herd-web").exists()
+
+
 def test_those_who_multiply_faster_than_they_are_found_end_all_at_once() -> None:
     # A user that no other test's programs are: the limit counts all of a user's.
     keys = {"user": "games", "resource_limits": {"nproc": "80"}, "grace_period": 0.2, "respawn": False}
@@ -139,18 +150,20 @@ def test_what_the_next_herdd_does_not_take_over_ends_with_all_who_hide() -> None
             assert not (root / "herd-web").exists()
 
 
-def test_a_sweep_ends_whoever_hides() -> None:
+def test_a_sweep_ends_whoever_hides_and_what_herdd_had_under_way() -> None:
     with delegated() as root, short_directory() as directory:
         with herdd(program("web", HIDDEN, ready=READY), directory=directory, inside=inside(root), ends=False) as daemon:
             daemon.until_status("web", "running")
             pid = hidden(daemon)
             killed(daemon)
+        command = sleeper(root / "herdd")
         # As systemd executes what is in ExecStopPost=.
         (root / ".control").mkdir()
         words = [*inside(root / ".control"), *HERDD, *daemon.arguments, "--sweep"]
         assert subprocess.run(words, check=False).returncode == 0
         assert not lives(pid)
         assert not (root / "herd-web").exists()
+        assert command.poll() == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("is_delegated", [False, True])
@@ -207,6 +220,11 @@ def test_a_group_with_its_controllers_keeps_the_limits_and_tells_what_is_used() 
             group = root / "herd-web"
             daemon.until_status("web", "running")
             assert (group / "pids.max").read_text() == "5\n"
+
+
+def test_what_the_kernel_does_not_take_is_no_limit() -> None:
+    with pytest.raises(ValueError, match="4194304"):
+        Limits(tasks_max=2**22 + 1)
 
 
 def test_what_is_no_group_has_nobody() -> None:

@@ -5,6 +5,7 @@ The test's own process is the subreaper here, as herdd is.
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import socket
@@ -13,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from signal import SIGKILL, SIGRTMIN, SIGTERM
+from signal import SIGKILL, SIGRTMIN, SIGTERM, Signals
 from typing import Any
 
 import psutil
@@ -25,6 +26,7 @@ from trio.testing import wait_all_tasks_blocked
 from herd.core.service import Program
 from herd.daemon import census
 from herd.daemon.census import MARK, Census, mark_of
+from herd.daemon.cgroups import Group
 from herd.daemon.identity import Identity, NoIdentity, identity
 from herd.daemon.process import Process, become_subreaper, reap_orphans, spawn
 
@@ -430,3 +432,31 @@ async def test_a_program_with_limits_that_ends_at_once_is_not_taken_for_an_orpha
             with pytest.raises(OSError, match="resource limit"):
                 spawn("web", program("exit 3", resource_limits={"core": (1, 0)}), Identity("me", 0, 0, (), "/"))
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("number", "is_from_herdd", "reached", "is_told"),
+    [(SIGKILL, False, 1, True), (SIGKILL, False, 0, False), (SIGTERM, False, 1, False), (SIGKILL, True, 1, False)],
+)
+async def test_only_the_kernels_end_for_the_services_own_limit_is_told_as_such(
+    tmp_path: Path, number: Signals, is_from_herdd: bool, reached: int, is_told: bool
+) -> None:
+    # What the kernel writes where it has ended another of the service's processes, too.
+    (tmp_path / "memory.events").write_text(f"low 0\nhigh 0\nmax 9\noom {reached}\noom_kill 1\n")
+    async with running(program("exec sleep infinity")) as process:
+        process.group = Group(tmp_path)
+        if is_from_herdd:
+            process.signal(number)
+        else:
+            os.kill(process.pid, number)
+        ending = await process.wait()
+        assert (ending.signal, ending.took_too_much) == (number, is_told)
+
+
+def test_one_that_has_ended_cannot_be_held_whatever_the_kernel_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    def said_by_6_1(pid: int) -> int:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "pidfd_open", said_by_6_1)
+    with pytest.raises(ProcessLookupError):
+        census.hold(1)

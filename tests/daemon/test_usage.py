@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from herd.daemon import sockdiag
+from herd.daemon.cgroups import Group
 from herd.daemon.listeners import listeners, listening, owners, taking
 from herd.daemon.sockdiag import ipv6_only
 from herd.daemon.usage import usage
@@ -149,3 +150,11 @@ def test_status_says_what_a_service_uses_and_where_it_listens() -> None:
         facts = json.loads(daemon.herd("--json", "status", "web").stdout)
         assert (facts["listening"], facts["processes"]) == ([f"127.0.0.1:{port}"], 1)
         assert facts["memoryBytes"] > 1_000_000
+
+
+def test_memory_of_before_a_take_over_counts(tmp_path: Path) -> None:
+    # The kernel says so little where the controller was taken back and given again.
+    (tmp_path / "memory.current").write_text("4096\n")
+    assert usage([os.getpid()], Group(tmp_path)).memory > MIB
+    (tmp_path / "memory.current").write_text(f"{2**40}\n")
+    assert usage([os.getpid()], Group(tmp_path)).memory == 2**40

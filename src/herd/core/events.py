@@ -69,7 +69,9 @@ class Ending:
         if self.signal is not None:
             why = ", for it took more memory than it may" if self.took_too_much else ""
             return f"was ended by {signal_name(self.signal)}{why}"
-        return "ended, nobody knows how" if self.code is None else f"exited with {self.code}"
+        if self.code is not None:
+            return f"exited with {self.code}"
+        return "ended, nobody knows how" + (", maybe for it took more memory than it may" if self.took_too_much else "")
 
 
 class Timer(Enum):

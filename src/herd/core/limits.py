@@ -23,6 +23,8 @@ _PERCENT = re.compile(r"([0-9]+)%")
 _PERIOD = 100_000
 _LEAST_QUOTA = 0.01
 _LEAST_MEMORY = 1024 * 1024
+# The kernel's PID_MAX_LIMIT; of more it will not hear.
+_MOST_TASKS = 4 * 1024 * 1024
 
 
 def read_processors(value: Any) -> float:
@@ -47,7 +49,9 @@ class Limits:
         default=None, validator=validators.optional([validators.ge(1), validators.le(10_000)])
     )
     # Processes and threads.
-    tasks_max: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
+    tasks_max: int | None = field(
+        default=None, validator=validators.optional([validators.ge(1), validators.le(_MOST_TASKS)])
+    )
 
     @property
     def files(self) -> Mapping[str, str]:

@@ -1,7 +1,8 @@
-"""Which living processes there are, by their parents and by the mark in their environment. All of it reads /proc."""
+"""Which living processes there are, by their parents and by the mark in their environment: from /proc."""
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import time
@@ -75,6 +76,17 @@ class Census:
         """As they were a moment ago; a longer one where a look takes long, for there is more to do than look."""
         _, took, _ = self._last
         return self.children(time.monotonic() - max(_MOMENT, 4 * took))
+
+
+def hold(pid: int) -> int:
+    """A descriptor of the process (pidfd_open(2)). Raises ProcessLookupError where it has ended, other OSErrors."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        # So kernels such as 6.1, for a moment, or for as long as a session or a group has its number.
+        if error.errno == errno.EINVAL:
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), str(pid)) from error
+        raise
 
 
 def living_parent(pid: int) -> int | None:

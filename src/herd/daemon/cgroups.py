@@ -10,7 +10,7 @@ delegated is an attribute that systemd sets (systemd's CGROUP_DELEGATION.md). Al
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,9 +49,9 @@ class Group:
         with suppress(OSError):
             (self.path / "cgroup.kill").write_text("1")
 
-    def limit(self, limits: Limits) -> None:
-        """Let these hold. Raises OSError. Those whose controller is not here are left out (see Groups.lacking)."""
-        for name, value in limits.files.items():
+    def limit(self, files: Mapping[str, str]) -> None:
+        """Let these hold (Limits.files). Raises OSError. Those whose controller is not here are left out."""
+        for name, value in files.items():
             with suppress(FileNotFoundError):
                 _write(self.path / name, value)
 
@@ -68,8 +68,11 @@ class Group:
 
     @property
     def is_short_of_memory(self) -> bool:
-        """Whether the kernel ended one of them, for they would have taken more than they may."""
-        return bool(self._number("memory.events", "oom_kill"))
+        """Whether the kernel ended one of them, for they would have taken more than they may.
+
+        That alone: oom_kill counts whom it ended for want of memory on the whole machine, too.
+        """
+        return bool(self._number("memory.events", "oom") and self._number("memory.events", "oom_kill"))
 
     def _number(self, file: str, name: str | None = None) -> int | None:
         with suppress(OSError):
@@ -128,7 +131,7 @@ class Groups:
         # One that is there still has what an earlier run was limited to, and counted.
         group.remove()
         group.path.mkdir(exist_ok=True)
-        group.limit(limits)
+        group.limit(limits.files)
         return group
 
     def of(self, service: str, pid: int) -> Group | None:
@@ -140,6 +143,10 @@ class Groups:
         """Those of services that are not among these."""
         kept = {f"{_PREFIX}{service}" for service in services}
         return [Group(path) for path in self.root.glob(f"{_PREFIX}*") if path.name not in kept]
+
+    def all(self) -> list[Group]:
+        """Those of all services, and that of herdd, where the commands are that it had under way."""
+        return [*self.others(()), Group(self.root / _HERDD)]
 
     def _give_controllers(self) -> None:
         there = (self.root / "cgroup.controllers").read_text().split()

@@ -52,7 +52,12 @@ def launch(
     """The program's process, its command with further words; noted for the herdd after this one. Raises OSError."""
     program = evolve(service.program, command=(*service.program.command, *words)) if words else service.program
     group = None if groups is None else groups.make(service.name, program.limits)
-    process = spawn(service.name, program, who, extra, sockets, group=group)
+    try:
+        process = spawn(service.name, program, who, extra, sockets, group=group)
+    except BaseException:
+        if group is not None:
+            group.remove()
+        raise
     begun = start_time(process.pid)
     if begun is not None:
         # Keyword by keyword: most are numbers or texts that could stand for each other.
@@ -65,6 +70,7 @@ def launch(
             program=digest(service.program),
             since=time.time(),
             is_ready=service.is_ready_at_once,
+            limits=program.limits.files,
         )
         # Without a note it runs all the same; only a herdd that is killed would lose it.
         with suppress(OSError):

@@ -26,7 +26,7 @@ from attrs import define, field
 
 from herd.core.events import Ending
 from herd.core.service import Program
-from herd.daemon.census import MARK, Census, belongs, in_session, living_parent, mark_of, members
+from herd.daemon.census import MARK, Census, belongs, hold, in_session, living_parent, mark_of, members
 from herd.daemon.cgroups import Group
 from herd.daemon.execution import environment_of, execute, output_pipe
 from herd.daemon.identity import Identity
@@ -93,15 +93,16 @@ class Process:
         await trio.lowlevel.wait_readable(self._pidfd)
         _AWAITED.pids.discard(self.pid)
         self._reaped, self._ended = True, time.monotonic()
+        # One that herdd has signalled ends for that; the kernel may have ended another of the service's some time ago.
+        took_too_much = self._signal is None and self.group is not None and self.group.is_short_of_memory
         if not self._is_child:
-            return Ending(None, None, time.time())
+            return Ending(None, None, time.time(), took_too_much)
         # It has ended: this only collects it.
         result = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)  # noqa: ASYNC222
         assert result is not None
         if result.si_code == os.CLD_EXITED:
             return Ending(result.si_status, None, time.time())
-        took_too_much = self.group is not None and self.group.is_short_of_memory
-        return Ending(None, result.si_status, time.time(), took_too_much)
+        return Ending(None, result.si_status, time.time(), took_too_much and result.si_status == Signals.SIGKILL)
 
     def signal(self, number: Signals) -> None:
         """Send a signal to every process of the service, now and to those found later (see wait_cleared).
@@ -163,7 +164,7 @@ class Process:
         # From here on reap_orphans() leaves it.
         _AWAITED.pids.add(pid)
         try:
-            descriptor = os.pidfd_open(pid)
+            descriptor = hold(pid)
             try:
                 await self._orphaned(pid)
             except BaseException:
@@ -183,7 +184,7 @@ class Process:
             if parent is None or not self.has(pid):
                 raise ProcessLookupError(errno.ESRCH, "it is no process of the service", str(pid))
             with suppress(ProcessLookupError):
-                descriptor = os.pidfd_open(parent)
+                descriptor = hold(parent)
                 try:
                     await trio.lowlevel.wait_readable(descriptor)
                 finally:
@@ -240,7 +241,7 @@ class Process:
             found.update(in_session(self.pid, self.mark))
         for pid in found - self._members.keys() - {self.pid}:
             with suppress(ProcessLookupError):
-                descriptor = os.pidfd_open(pid)
+                descriptor = hold(pid)
                 self._members[pid] = descriptor
                 if self._signal is not None:
                     _send(descriptor, self._signal)
@@ -296,7 +297,7 @@ def spawn(
         raise
     finally:
         os.close(writing)
-    return Process(pid, reading, os.pidfd_open(pid), mark, group)
+    return Process(pid, reading, hold(pid), mark, group)
 
 
 def reap_orphans() -> None:

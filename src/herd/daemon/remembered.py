@@ -10,16 +10,16 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from attrs import asdict, evolve, frozen
+from attrs import asdict, evolve, field, frozen
 
 from herd.core.service import Program
 from herd.daemon import process
-from herd.daemon.census import mark_of
+from herd.daemon.census import hold, mark_of
 from herd.daemon.cgroups import Groups
 from herd.daemon.process import Process
 
@@ -39,6 +39,8 @@ class Record:
     program: str
     since: float
     is_ready: bool = False
+    # What its control group was told at its start (Limits.files).
+    limits: Mapping[str, str] = field(factory=dict)
 
 
 def digest(program: Program) -> str:
@@ -118,7 +120,7 @@ def is_same(record: Record) -> bool:
 def reclaim(record: Record, groups: Groups | None) -> Process | None:
     """The process of a record, if it is still the same one; its output is read again from where it was left."""
     try:
-        descriptor = os.pidfd_open(record.pid)
+        descriptor = hold(record.pid)
     except OSError:
         return None
     # The pid is held now: what is read of it below is of the process that the descriptor means.

@@ -16,7 +16,7 @@ import trio
 from attrs import frozen
 
 from herd.core.service import Service
-from herd.daemon.census import in_session, marked
+from herd.daemon.census import hold, in_session, marked
 from herd.daemon.cgroups import Group, Groups
 from herd.daemon.identity import Identity, NoIdentity, identity
 from herd.daemon.process import Process
@@ -88,8 +88,9 @@ def _reclaimed(record: Record, service: Service, groups: Groups | None) -> tuple
         who = identity(service.program)
         if process := reclaim(record, groups):
             if process.group is not None:
-                # The unit took the controllers back, and with them what they were told.
-                process.group.limit(service.program.limits)
+                # The unit took the controllers back, and with them what they were told. It may have ended by now.
+                with suppress(OSError):
+                    process.group.limit(record.limits)
             return process, who
     return None
 
@@ -98,8 +99,9 @@ async def sweep(processes_dir: Path, say: Callable[[str], None]) -> None:
     """End whatever a herdd that is gone has left, where no other herdd is to take it over."""
     records = load(processes_dir)
     leaders = tuple(record for record in records if is_same(record))
-    groups = _others(Groups.delegated(), ())
-    await _end(Remains(frozenset(record.mark for record in records), leaders, groups), say)
+    groups = Groups.delegated()
+    left = () if groups is None else tuple(groups.all())
+    await _end(Remains(frozenset(record.mark for record in records), leaders, left), say)
     forget(processes_dir, [record.service for record in records])
 
 
@@ -111,7 +113,7 @@ async def _end(remains: Remains, say: Callable[[str], None]) -> None:
             group.kill()
         for pid in found:
             with suppress(ProcessLookupError):
-                descriptor = os.pidfd_open(pid)
+                descriptor = hold(pid)
                 try:
                     pidfd_send_signal(descriptor, SIGKILL)
                     await trio.lowlevel.wait_readable(descriptor)

@@ -21,13 +21,13 @@ def usage(pids: Iterable[int], group: Group | None = None) -> Usage:
     """The sum over these processes; those that have ended meanwhile count nothing.
 
     Where they have a control group the kernel knows the CPU time, of those that have ended too, and, with its memory
-    controller, the memory, that of open files included.
+    controller, the memory, that of open files included; under a herdd that took them over, only what came later.
     """
     used = _sum(pids)
     if group is None:
         return used
     memory, cpu = group.memory, group.cpu
-    return Usage(used.memory if memory is None else memory, used.cpu if cpu is None else cpu, used.processes)
+    return Usage(max(used.memory, memory or 0), used.cpu if cpu is None else cpu, used.processes)
 
 
 def _sum(pids: Iterable[int]) -> Usage:
