@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from scripts import python
-from support import HERD, INTERFACE, PATIENCE, Daemon, Wire, herdd, lives, program, short_directory
+from support import HERD, HERDD, INTERFACE, PATIENCE, Daemon, Wire, herdd, lives, program, short_directory
 
 SLEEP = "exec sleep infinity"
 is_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes users")
@@ -330,6 +330,26 @@ def test_herdd_leaves_none_when_it_ends(fifo: Path, how: str) -> None:
             daemon.said(" listens on ", 2)
         else:
             assert daemon.wait() == 0
+
+
+@pytest.mark.parametrize("is_swept", [False, True])
+def test_what_a_killed_herdd_had_under_way_is_ended(fifo: Path, *, is_swept: bool) -> None:
+    config = program("web", SLEEP, action=ACTIONS)
+    with short_directory() as directory:
+        with herdd(config, directory=directory, ends=False) as daemon:
+            service = daemon.until_status("web", "running")["mainPid"]
+            with asking(daemon, "wait", fifo):
+                pids = told(fifo)
+                daemon.process.kill()
+                daemon.wait()
+        assert all(map(lives, pids))
+        if is_swept:
+            assert subprocess.run([*HERDD, *daemon.arguments, "--sweep"], check=False).returncode == 0
+        else:
+            with herdd(config, directory=directory) as after:
+                assert after.until_status("web", "running")["mainPid"] == service
+                assert not any(map(lives, pids))
+        assert not any(map(lives, [*pids, service]))
 
 
 def test_one_goes_on_while_its_service_is_stopped(daemon: Daemon) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -54,7 +55,11 @@ def test_a_service_that_writes_outlives_herdd_and_its_lines_are_kept() -> None:
     with short_directory() as directory:
         with herdd(config, directory=directory, ends=False) as first:
             pid = first.until_status("web", "running")["mainPid"]
+            # What it reads in the moment of its death is lost with it.
+            os.kill(pid, signal.SIGSTOP)
+            first.written("web")
             killed(first)
+            os.kill(pid, signal.SIGCONT)
         with herdd(config, directory=directory) as second:
             assert second.until_status("web", "running")["mainPid"] == pid
             with second.wire() as wire:
@@ -146,8 +151,14 @@ def test_an_upgrade_loses_doubles_and_cuts_no_line_of_one_that_writes() -> None:
 
 def whole(path: Path) -> list[str]:
     """The lines of a log and of its older files, without their stamps."""
-    files = [path, *(old for _, old in rotated(path))]
-    texts = [gzip.decompress(each.read_bytes()) if each.suffix == ".gz" else each.read_bytes() for each in files]
+    texts: list[bytes] = []
+    while not texts:
+        # One that is being compressed may just have another name.
+        with suppress(FileNotFoundError):
+            files = [path, *(old for _, old in rotated(path))]
+            texts = [
+                gzip.decompress(each.read_bytes()) if each.suffix == ".gz" else each.read_bytes() for each in files
+            ]
     return [line.split(" ", 1)[1] for text in reversed(texts) for line in text.decode().splitlines()]
 
 

@@ -162,12 +162,13 @@ def in_session(pid: int, mark: str) -> set[int]:
     return {each for each in everybody if living_parent(each) is not None and belongs(each, pid, mark)}
 
 
-def marked(marks: Container[str]) -> dict[int, str]:
-    """The living processes of the whole machine that bear one of the marks, by pid."""
-    found = {}
+def marked(home: str, spared: Container[str]) -> set[int]:
+    """The living processes of the whole machine whose mark begins so, but for those with a mark that is spared."""
+    found = set()
     for entry in os.listdir("/proc"):
-        if entry.isdecimal() and (mark := mark_of(int(entry))) is not None and mark in marks:
-            found[int(entry)] = mark
+        mark = mark_of(int(entry)) if entry.isdecimal() else None
+        if mark is not None and mark.startswith(home) and mark not in spared:
+            found.add(int(entry))
     return found
 
 

@@ -28,8 +28,8 @@ from herd.daemon.config import Configuration
 from herd.daemon.journal import Line, is_journal, with_priorities, with_stamps
 from herd.daemon.limits import OPEN_FILES
 from herd.daemon.paths import Paths, default_paths
-from herd.daemon.process import become_subreaper, reap_orphans
-from herd.daemon.remembered import DisabledNames
+from herd.daemon.process import MARKS, become_subreaper, reap_orphans
+from herd.daemon.remembered import DisabledNames, home
 from herd.daemon.server import listening, serve, sole_daemon
 from herd.daemon.supervisor import Supervisor
 from herd.daemon.systemd import Manager
@@ -123,6 +123,7 @@ async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str]
         # Root needs no groups, and so none of them is there to be left to a service.
         os.setgroups([])
     become_subreaper()
+    MARKS.home = home(paths.processes_dir)
     disabled = DisabledNames(paths.state_dir / "disabled.json")
     supervisor = Supervisor(
         configuration, read, paths.log_dir, paths.processes_dir, disabled, paths.state_dir, _show, _groups()

@@ -41,6 +41,21 @@ def become_subreaper() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
+class _Marks:
+    """What processes are known by."""
+
+    def __init__(self) -> None:
+        # What all marks of one runtime directory begin with, so that its next herdd knows them (remembered.py).
+        self.home = ""
+
+    def new(self) -> str:
+        """Nobody else's."""
+        return f"{self.home}{secrets.token_hex(16)}"
+
+
+MARKS = _Marks()
+
+
 class _Awaited:
     """Children that are a service's, or are about to be: not for reap_orphans(), even if they end at once."""
 
@@ -285,7 +300,7 @@ def spawn(
     `group`.
     Raises OSError. Blocks: call it in a thread, and keep what it returns.
     """
-    mark = secrets.token_hex(16)
+    mark = MARKS.new()
     environment = {**environment_of(program, who), **(extra or {}), "HERD_SERVICE": service, MARK: mark}
     reading, writing = output_pipe(who)
     try:

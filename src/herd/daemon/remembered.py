@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from hashlib import sha256
@@ -41,6 +42,25 @@ class Record:
     is_ready: bool = False
     # What its control group was told at its start (Limits.files).
     limits: Mapping[str, str] = field(factory=dict)
+
+
+def home(directory: Path) -> str:
+    """What the marks of all processes begin with that herdds of this directory start. Raises OSError.
+
+    No path, for that may be the same in a container. It is made by the first herdd.
+    """
+    path = directory / "home"
+    with suppress(FileNotFoundError):
+        if text := path.read_text().strip():
+            return f"{text}-"
+    text = secrets.token_hex(8)
+    path.write_text(text)
+    return f"{text}-"
+
+
+def left_home(directory: Path) -> str:
+    """The same for what a herdd has left; empty if it has left no record, for then it has ended in order."""
+    return home(directory) if any(directory.glob("*.json")) else ""
 
 
 def digest(program: Program) -> str:

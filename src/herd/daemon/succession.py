@@ -20,22 +20,27 @@ from herd.daemon.census import hold, in_session, marked
 from herd.daemon.cgroups import Group, Groups
 from herd.daemon.identity import Identity, NoIdentity, identity
 from herd.daemon.process import Process
-from herd.daemon.remembered import Record, digest, forget, is_same, load, reclaim
+from herd.daemon.remembered import Record, digest, forget, is_same, left_home, load, reclaim
 from herd.daemon.supervisor import Supervisor
 
 
 @frozen
 class Remains:
-    """What is to end: whoever bears these marks, has hidden them in these records' sessions, or is in these groups."""
+    """What is to end: programs and commands with a mark of this home, but for those that are spared; and who has hidden
+    it, in these records' sessions, or is in these groups.
+    """
 
-    marks: frozenset[str]
+    home: str
+    spared: frozenset[str]
     leaders: tuple[Record, ...]
     groups: tuple[Group, ...]
 
     def pids(self) -> set[int]:
         """Who of them lives. Blocks."""
         sessions = [in_session(each.pid, each.mark) for each in self.leaders]
-        return set(marked(self.marks) if self.marks else ()).union(*sessions, *(each.pids() for each in self.groups))
+        return set(marked(self.home, self.spared) if self.home else ()).union(
+            *sessions, *(each.pids() for each in self.groups)
+        )
 
 
 @frozen
@@ -63,20 +68,21 @@ async def take_over(supervisor: Supervisor) -> None:
 
 
 def _inspect(supervisor: Supervisor, wanted: dict[str, Service]) -> Inheritance:
-    kept, marks, leaders, names = [], set(), [], []
+    kept, leaders, names = [], [], []
     for record in load(supervisor.processes_dir):
         names.append(record.service)
         service = wanted.get(record.service)
         may_stay = service is not None and (record.is_ready or service.one_shot or service.schedule is not None)
         found = _reclaimed(record, service, supervisor.groups) if may_stay and service is not None else None
         if found is None:
-            marks.add(record.mark)
             if is_same(record):
                 leaders.append(record)
         else:
             kept.append((record, *found))
     groups = _others(supervisor.groups, {record.service for record, _, _ in kept})
-    return Inheritance(tuple(kept), Remains(frozenset(marks), tuple(leaders), groups), tuple(names))
+    spared = frozenset(record.mark for record, _, _ in kept)
+    remains = Remains(left_home(supervisor.processes_dir), spared, tuple(leaders), groups)
+    return Inheritance(tuple(kept), remains, tuple(names))
 
 
 def _others(groups: Groups | None, services: Collection[str]) -> tuple[Group, ...]:
@@ -101,7 +107,7 @@ async def sweep(processes_dir: Path, say: Callable[[str], None]) -> None:
     leaders = tuple(record for record in records if is_same(record))
     groups = Groups.delegated()
     left = () if groups is None else tuple(groups.all())
-    await _end(Remains(frozenset(record.mark for record in records), leaders, left), say)
+    await _end(Remains(left_home(processes_dir), frozenset(), leaders, left), say)
     forget(processes_dir, [record.service for record in records])
 
 
