@@ -88,8 +88,9 @@ class PeerCaller:
 
 
 def _open(place: str) -> int:
-    # Not blocking: to open a pipe must not wait for its writer.
-    return os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    # Not blocking: to open a pipe must not wait for its writer. And a terminal must not become herdd's own, or whoever
+    # hangs it up would end herdd.
+    return os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
 
 
 async def _read(descriptor: int, limit: int) -> bytes:

@@ -15,10 +15,12 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Not blocking: to open a FIFO must not wait for its writer.
-_READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+# Not blocking: to open a FIFO must not wait for its writer. And no terminal becomes herdd's own, which systemd starts
+# without one: whoever hangs it up would end herdd.
+_READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _MAX_LINKS = 40
 
 
@@ -135,6 +137,12 @@ def read_file(path: Path, limit: int) -> bytes:
     return _content(os.open(path, _READING), path, limit)
 
 
+def read_head(path: Path, size: int) -> bytes:
+    """As many of a regular file's first bytes. Raises OSError."""
+    with _regular(os.open(path, _READING), path) as file:
+        return file.read(size)
+
+
 def read_guarded(path: Path, limit: int) -> bytes:
     """As read_file(), where others may have laid links: theirs are refused (ELOOP), ours and root's followed."""
     for _ in range(_MAX_LINKS):
@@ -155,16 +163,22 @@ def _open_entry(path: Path, parent: int) -> int:
 
 
 def _content(descriptor: int, path: Path, limit: int) -> bytes:
-    with open(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
+    with _regular(descriptor, path) as file:
         content = file.read(limit + 1)
     if len(content) > limit:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     return content
+
+
+def _regular(descriptor: int, path: Path) -> BinaryIO:
+    """The file behind the descriptor, which is closed where it is none to be read."""
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return open(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 def names(directory: Path) -> list[str]:

@@ -20,7 +20,7 @@ from herd.daemon.lines import STAMP_LENGTH, Block, moment_of
 from herd.daemon.logpolicy import LogPolicy
 from herd.daemon.rotation import OpenFile
 
-_FLAGS = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | rotation.CREATE
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | rotation.FLAGS
 
 
 class LogFile:

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 PIECE = 256 * 1024
-# Created for root and its group alone, and never through a symbolic link.
-CREATE = os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+# Never through a symbolic link, and no terminal in its place becomes herdd's own.
+FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+# Created for root and its group alone.
 MODE = 0o640
 
 
@@ -70,7 +71,7 @@ def compress_one(path: Path, lock: AbstractContextManager[object], check: Callab
         plain = [old for _, old in rotated(path) if old.suffix != ".gz"]
         if not plain:
             return False
-        source = os.open(plain[0], os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        source = os.open(plain[0], os.O_RDONLY | FLAGS)
     temporary = _temporary(path)
     try:
         if _compress(source, temporary, check):
@@ -86,7 +87,7 @@ def _compress(source: int, target: Path, check: Callable[[], None]) -> bool:
     """False where the file was removed meanwhile."""
     info = os.fstat(source)
     with (
-        os.fdopen(os.open(target, os.O_WRONLY | os.O_TRUNC | CREATE, MODE), "wb") as file,
+        os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | FLAGS, MODE), "wb") as file,
         gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=info.st_mtime) as packed,
     ):
         while data := os.read(source, PIECE):
@@ -111,7 +112,7 @@ def open_all(path: Path) -> list[OpenFile]:
     opened: list[OpenFile] = []
     for each in (path, *(old for _, old in rotated(path))):
         with suppress(OSError):
-            descriptor = os.open(each, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(each, os.O_RDONLY | FLAGS)
             info = os.fstat(descriptor)
             if stat.S_ISREG(info.st_mode):
                 opened.append(OpenFile(descriptor, info.st_size, each.suffix == ".gz"))
