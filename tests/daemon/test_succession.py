@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from herd.daemon.files import opened_directory
 from herd.daemon.rotation import rotated
 from support import HERDD, PATIENCE, Daemon, herdd, lives, program, short_directory
 
@@ -146,7 +147,8 @@ def test_an_upgrade_loses_doubles_and_cuts_no_line_of_one_that_writes() -> None:
 
 def whole(path: Path) -> list[str]:
     """The lines of a log and of its older files, without their stamps."""
-    files = [path, *(old for _, old in rotated(path))]
+    with opened_directory(path.parent) as directory:
+        files = [path, *(path.with_name(old) for _, old in rotated(directory, path.name))]
     texts = [gzip.decompress(each.read_bytes()) if each.suffix == ".gz" else each.read_bytes() for each in files]
     return [line.split(" ", 1)[1] for text in reversed(texts) for line in text.decode().splitlines()]
 
