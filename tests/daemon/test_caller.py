@@ -92,6 +92,13 @@ async def test_what_root_has_open_is_not_read(herd: subprocess.Popen[bytes], ope
             process.kill()
 
 
+async def test_what_proc_says_of_herdd_itself_is_not_read(herd: subprocess.Popen[bytes], open_path: Path) -> None:
+    (open_path / "home/link").symlink_to("/proc/self/maps")
+    for name in ("/proc/self/maps", "/proc/thread-self/smaps", "link"):
+        with pytest.raises(HerdError, match=f"cannot read {name}: Permission denied"):
+            await _caller(herd).read_file(name, 1_000_000)
+
+
 async def test_one_whose_proc_is_roots_reads_its_own_files(herd: subprocess.Popen[bytes], open_path: Path) -> None:
     """A process that changed its user without executing anything since, or one with capabilities."""
     (open_path / "home/bans").write_text("hers")

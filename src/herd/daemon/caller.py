@@ -91,7 +91,12 @@ class PeerCaller:
 def _open(place: str, directory: int) -> int:
     # Not blocking: to open a pipe must not wait for its writer. And a terminal must not become herdd's own, or whoever
     # hangs it up would end herdd.
-    return os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=directory)
+    descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=directory)
+    if os.fstat(descriptor).st_dev == os.stat("/proc").st_dev:
+        # Whatever leads to /proc/self would be about herdd, which may see all of itself.
+        os.close(descriptor)
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+    return descriptor
 
 
 async def _read(descriptor: int, limit: int) -> bytes:
