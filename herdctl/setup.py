@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -24,13 +25,15 @@ _PACKAGED = Path("/usr/lib/systemd/system/herdd.service")
 _UNITS = Path("/etc/systemd/system")
 _SHARE = Path("/usr/local/share")
 _RUNNING = Path("/run/systemd/system")
+# It may hold passwords.
+_CONFIGURATION = Path("/etc/herd/herd.toml")
 # Where each file of herd/system belongs, and whether one that is there stays.
 _PLACES = (
     ("herdd.service", _UNITS / "herdd.service", False),
     ("herdd.socket", _UNITS / "herdd.socket", False),
     ("sysusers.conf", Path("/etc/sysusers.d/herdctl.conf"), False),
     ("tmpfiles.conf", Path("/etc/tmpfiles.d/herdctl.conf"), False),
-    ("herd.toml", Path("/etc/herd/herd.toml"), True),
+    ("herd.toml", _CONFIGURATION, True),
     ("completion/herd.bash", _SHARE / "bash-completion/completions/herd", False),
     ("completion/herd.zsh", _SHARE / "zsh/site-functions/_herd", False),
     # fish looks below /usr/local only where XDG_DATA_DIRS says so.
@@ -52,22 +55,27 @@ class File(NamedTuple):
 
     place: Path
     content: str
+    mode: int = 0o644
 
 
 def plan(bindir: Path, root: Path = Path("/")) -> tuple[list[File], list[Sequence[str]]]:
     """The files that are to be written, below `root`, and the commands to run then."""
-    wanted = [(File(place, _content(name, bindir)), stays) for name, place, stays in _PLACES]
+    wanted = [(File(place, _content(name, bindir), _mode(place)), stays) for name, place, stays in _PLACES]
     wanted += [(page, False) for page in _pages(bindir)]
     written = []
     for file, stays in wanted:
         below = root / file.place.relative_to("/")
         if not (below.exists() and (stays or below.read_text() == file.content)):
-            written.append(File(below, file.content))
+            written.append(file._replace(place=below))
     return written, [*_COMMANDS, *(_AT_ONCE if _RUNNING.is_dir() else ())]
 
 
 def _content(name: str, bindir: Path) -> str:
     return (files("herd") / "system" / name).read_text().replace("@bindir@", str(bindir))
+
+
+def _mode(place: Path) -> int:
+    return 0o640 if place == _CONFIGURATION else 0o644
 
 
 def _pages(bindir: Path) -> list[File]:
@@ -96,9 +104,14 @@ def main(words: list[str]) -> int:
 def _set_up(say: Callable[[str], None], *, dry_run: bool) -> None:
     if _PACKAGED.exists():
         raise HerdError("cannot set up herdd: its package has done so; start it with: systemctl start herdd")
-    written, commands = plan(_own_bindir())
-    if not dry_run and os.geteuid() != 0:
+    bindir = _own_bindir()
+    if os.geteuid() == 0:
+        _refuse_others(bindir)
+    elif not dry_run:
         raise HerdError("cannot set up herdd: only root may; try herd setup --dry-run, or ask as root")
+    written, commands = plan(bindir)
+    # Everybody passes through the directories that are made.
+    os.umask(0o022)
     for file in written:
         say(f"write {file.place}")
         if not dry_run:
@@ -119,13 +132,37 @@ def _own_bindir() -> Path:
     return Path(found).absolute().parent
 
 
+def _refuse_others(bindir: Path) -> None:
+    """What root is to run at every boot, nobody else may replace. Raises HerdError."""
+    for name in ("herd", "herdd"):
+        if place := _others_place(bindir / name):
+            raise HerdError(
+                f"cannot set up herdd: others than root can change {place}, and root would run {bindir / name}; "
+                "install it with pipx as root (PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install herdctl)"
+            )
+
+
+def _others_place(path: Path) -> Path | None:
+    """The first place on the way to a file, through its links, that others than root own or can write to."""
+    for place in (*reversed(path.parents), path):
+        found = place.lstat()
+        is_link = stat.S_ISLNK(found.st_mode)
+        # A sticky directory keeps root's entries from those who share it.
+        is_kept = is_link or (place != path and found.st_mode & stat.S_ISVTX)
+        if found.st_uid != 0 or (found.st_mode & 0o022 and not is_kept):
+            return place
+        if is_link and (beyond := _others_place(place.parent / place.readlink())):
+            return beyond
+    return None
+
+
 def _write(file: File) -> None:
     try:
         file.place.parent.mkdir(parents=True, exist_ok=True)
         # Not through a link: what it leads to is not ours to write (a mask leads to /dev/null).
         file.place.unlink(missing_ok=True)
         file.place.write_text(file.content)
-        file.place.chmod(0o644)
+        file.place.chmod(file.mode)
     except OSError as error:
         raise HerdError(f"cannot write {file.place}: {error.strerror}") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +76,43 @@ async def test_what_the_caller_may_not_read_is_not_read(herd: subprocess.Popen[b
     for name in (str(secret), "link"):
         with pytest.raises(HerdError, match=f"cannot read {name}: Permission denied; name a file that nobody may read"):
             await _caller(herd).read_file(name, 100)
+
+
+async def test_what_root_has_open_is_not_read(herd: subprocess.Popen[bytes], open_path: Path) -> None:
+    inner = open_path / "secret/inner"
+    inner.mkdir(parents=True)
+    inner.parent.chmod(0o700)
+    (inner / "file").write_text("root's")
+    with subprocess.Popen(["sleep", "60"], cwd=inner) as process:
+        try:
+            for name in (f"/proc/{process.pid}/cwd/file", f"/proc/{process.pid}/root/etc/passwd"):
+                with pytest.raises(HerdError, match=f"cannot read {name}: Permission denied"):
+                    await _caller(herd).read_file(name, 1_000_000)
+        finally:
+            process.kill()
+
+
+async def test_what_proc_says_of_herdd_itself_is_not_read(herd: subprocess.Popen[bytes], open_path: Path) -> None:
+    (open_path / "home/link").symlink_to("/proc/self/maps")
+    for name in ("/proc/self/maps", "/proc/thread-self/smaps", "link"):
+        with pytest.raises(HerdError, match=f"cannot read {name}: Permission denied"):
+            await _caller(herd).read_file(name, 1_000_000)
+
+
+async def test_one_whose_proc_is_roots_reads_its_own_files(herd: subprocess.Popen[bytes], open_path: Path) -> None:
+    """A process that changed its user without executing anything since, or one with capabilities."""
+    (open_path / "home/bans").write_text("hers")
+    code = f"import os; os.setgid({_NOBODY}); os.setuid({_NOBODY}); print(flush=True); os.read(0, 1)"
+    with subprocess.Popen(
+        [sys.executable, "-Ic", code], cwd=open_path / "home", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert os.stat(f"/proc/{process.pid}/cwd", follow_symlinks=False).st_uid == 0
+        assert await _caller(process).read_file("bans", 100) == b"hers"
+        await _caller(process).write_new_files({"archive": b"content"})
+        process.kill()
 
 
 async def test_too_much_is_refused(herd: subprocess.Popen[bytes], open_path: Path) -> None:

@@ -15,10 +15,10 @@ from herd.core.limits import Limits
 from herd.core.readiness import OutputLine
 from herd.core.role import Role
 from herd.core.service import Service, Surroundings
-from herd.daemon import config
+from herd.daemon import config, exposure
 from herd.daemon.logpolicy import LogPolicy
 from herd.daemon.verbs import VERBS
-from support import HERDD, PATIENCE, program, short_directory
+from support import HERDD, PATIENCE, herdd, program, short_directory
 
 SURROUNDINGS = Surroundings(
     Path("/var/lib/herd"), Path("/run/herd-services"), Path("/var/log/herd"), "root", is_root=True
@@ -284,7 +284,7 @@ def test_names_that_herd_itself_answers_to_are_taken() -> None:
     assert problems(program("web", "x", action={"reload": {"command": ["x"]}, "start": {"command": ["x"]}})) == [
         "cannot read [service.web] action: 'start' is what herd itself does; choose another name"
     ]
-    assert {*VERBS, "log", "watch", "audit", "remote", "action", "list-actions"} == TAKEN_NAMES
+    assert {*VERBS, "log", "watch", "audit", "remote", "setup", "action", "list-actions"} == TAKEN_NAMES
 
 
 @pytest.mark.parametrize("name", ["courage", "NOFILE", "ofile"])
@@ -387,6 +387,38 @@ def test_check_says_that_it_is_right_and_starts_nothing() -> None:
         assert (found.returncode, found.stderr) == (0, "")
         assert found.stdout == f"{directory}/herd.toml is right: web, db\n"
         assert [each.name for each in directory.iterdir()] == ["herd.toml"]
+
+
+def test_secrets_that_everybody_can_read_are_warned_of_and_not_said() -> None:
+    tables = """
+[mumble]
+server-password-file = "/etc/herd/password"
+server-password = "hush"
+public-registration = {name = "x", password = "hush", url = "https://x", hostname = "x"}
+""" + program("web", "x", environment={"API_TOKEN": "hush", "LANG": "C"}, action={"a": {"command": ["password"]}})
+    parsed = tomllib.loads(tables)
+    (warning,) = exposure.warnings(Path("/x"), 0o100644, parsed)
+    assert warning == (
+        "Everybody on this host can read /x, and so [mumble] server-password, [mumble.public-registration] password, "
+        "[service.web.environment] API_TOKEN; keep it from them: chmod 640 /x"
+    )
+    assert exposure.warnings(Path("/x"), 0o100640, parsed) == ()
+    assert exposure.warnings(Path("/x"), 0o100644, tomllib.loads(program("web", "x"))) == ()
+
+
+def test_a_check_a_start_and_a_reload_warn_of_secrets_that_everybody_can_read() -> None:
+    secret = program("web", "exec sleep 1000", environment={"PASSWORD": "hush"})
+    with short_directory() as directory:
+        (directory / "herd.toml").write_text(secret)
+        (directory / "herd.toml").chmod(0o644)
+        checked = check(directory, "--check")
+        assert (checked.returncode, checked.stdout) == (0, f"{directory}/herd.toml is right: web\n")
+        assert checked.stderr.startswith("herdd: Everybody on this host can read ")
+        with herdd(secret, directory=directory) as daemon:
+            daemon.said("Everybody on this host can read ")
+            daemon.herd("reload", "root")
+            daemon.said("Everybody on this host can read ", 2)
+            assert "hush" not in "".join(daemon.lines)
 
 
 @pytest.mark.parametrize("options", [(), ("--check",)])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from herd.core.diagnosis import Denied, Missing, Part
 from herd.core.endpoint import Endpoint
@@ -54,6 +55,15 @@ def test_a_bare_word_is_looked_for_where_the_program_would(place: Path) -> None:
     assert missing(Program(("./sh",), directory=Path("/bin"))) is None
     (place / "web").touch(0o600)
     assert missing(Program(("web",), environment={"PATH": str(place)})) is None
+
+
+def test_a_fifo_in_place_of_a_program_keeps_nobody_waiting(place: Path) -> None:
+    os.mkfifo(place / "tool", 0o755)
+    found: list[Missing | None] = []
+    looking = threading.Thread(target=lambda: found.append(missing(Program((str(place / "tool"),)))), daemon=True)
+    looking.start()
+    looking.join(PATIENCE)
+    assert found == [None]
 
 
 def test_what_is_behind_a_file_is_not_there(place: Path) -> None:
@@ -187,6 +197,17 @@ async def test_what_is_found_bears_the_services_name() -> None:
     found = await diagnosed([snapshot("web")], {"web": ["oops"]}, {})
     assert found["web"].missing == Missing(Part.PROGRAM, "/bin/web")
     assert found["web"].output == ("oops",)
+
+
+async def test_the_threads_of_others_are_left_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+
+    def look(program: Program) -> None:
+        taken.append(trio.from_thread.run_sync(lambda: trio.to_thread.current_default_thread_limiter().borrowed_tokens))
+
+    monkeypatch.setattr("herd.daemon.diagnosis.missing", look)
+    await diagnosed([snapshot("web"), snapshot("mail")], {"web": [], "mail": []}, {})
+    assert taken == [0, 0]
 
 
 async def test_one_that_takes_too_long_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

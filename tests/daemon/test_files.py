@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from herd.daemon import files
+from support import as_peer, short_directory
 
 NOBODY = 65534
 ME = os.geteuid(), os.getegid()
@@ -107,6 +108,27 @@ def test_an_opened_directory_stays_the_one_it_was(tmp_path: Path, precious: Path
         os.close(os.open("made", os.O_CREAT | os.O_WRONLY, dir_fd=descriptor))
     assert (tmp_path / "away/made").exists()
     assert not (precious / "made").exists()
+
+
+@as_root
+def test_a_directory_on_the_way_may_be_one_to_pass_through_alone() -> None:
+    with short_directory() as place:
+        (place / "homes/theirs").mkdir(parents=True)
+        (place / "homes").chmod(0o711)
+        os.chown(place / "homes/theirs", NOBODY, NOBODY)
+        with as_peer(NOBODY):
+            files.write_file(place / "homes/theirs/file", b"new", 0o600, NOBODY, NOBODY)
+        assert (place / "homes/theirs/file").read_text() == "new"
+
+
+@as_root
+def test_a_guarded_directory_is_one_that_nobody_else_can_say_anything_in(theirs: Path, tmp_path: Path) -> None:
+    (theirs / "roots").mkdir()
+    with files.opened_guarded(tmp_path):
+        pass
+    for place in (theirs, theirs / "roots"):
+        with pytest.raises(PermissionError, match="others than root can change"), files.opened_guarded(place):
+            pass
 
 
 def test_write_file_replaces_a_link_and_not_its_target(tmp_path: Path, precious: Path) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from herd.daemon import logread, rotation
+from herd.daemon import logread
 from herd.daemon.lines import moment_of, stamp
 from herd.daemon.log import ServiceLog
+from herd.daemon.logfile import LogFile
+from herd.daemon.logpolicy import LogPolicy
 from herd.daemon.logread import merged, read_last
 from herd.daemon.logstream import batches, newest
 
@@ -37,7 +39,7 @@ def three_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def read(path: Path, count: int, since: float | None = None, room: int = 32 * 1024 * 1024) -> range:
     """The numbers of the lines that are read, which have to be without gaps."""
-    lines = read_last(rotation.open_all(path), count, since, room)
+    lines = read_last(LogFile(path, LogPolicy()).open_all(), count, since, room)
     assert all(moment_of(line) for line in lines)
     numbers = [int(line.split(" ")[1]) for line in lines]
     found = range(numbers[0], numbers[-1] + 1) if numbers else range(0)
@@ -68,7 +70,7 @@ def test_no_more_is_held_than_there_is_room_for(path: Path) -> None:
 
 
 def test_what_is_written_after_the_opening_is_not_read(path: Path) -> None:
-    files = rotation.open_all(path)
+    files = LogFile(path, LogPolicy()).open_all()
     with path.open("ab") as file:
         file.write(b"more\n")
     assert read_last(files, 1)[0].endswith(" 2999")
@@ -80,7 +82,7 @@ def test_an_unfinished_line_and_a_damaged_file_do_no_harm(path: Path) -> None:
     assert list(read(path, 1)) == [2999]
     packed = path.parent / "web.log.2.gz"
     packed.write_bytes(packed.read_bytes()[:-2000])
-    numbers = [int(line.split(" ")[1]) for line in read_last(rotation.open_all(path), 9**9)]
+    numbers = [int(line.split(" ")[1]) for line in read_last(LogFile(path, LogPolicy()).open_all(), 9**9)]
     assert numbers[-2000:] == list(range(1000, 3000))
     assert numbers[0] == 0
     packed.write_bytes(b"no gzip")

@@ -16,6 +16,7 @@ import trio.testing
 
 from herd.daemon import rotation
 from herd.daemon.compressor import Compressor
+from herd.daemon.files import opened_directory
 from herd.daemon.lines import Block
 from herd.daemon.log import ServiceLog
 from herd.daemon.logfile import LogFile
@@ -29,9 +30,15 @@ def names(directory: Path) -> list[str]:
     return sorted(os.listdir(directory))
 
 
+def older(path: Path) -> list[tuple[int, Path]]:
+    """The numbers and places of a log's older files, the newest first."""
+    with opened_directory(path.parent) as directory:
+        return [(number, path.parent / name) for number, name in rotation.rotated(directory, path.name)]
+
+
 def content(path: Path) -> bytes:
     """A log's files put together, the oldest first."""
-    files = [path, *(old for _, old in rotation.rotated(path))]
+    files = [path, *(old for _, old in older(path))]
     return b"".join(
         gzip.decompress(each.read_bytes()) if each.suffix == ".gz" else each.read_bytes() for each in reversed(files)
     )
@@ -44,8 +51,9 @@ def numbered(count: int, *, start: int = 0) -> Block:
 
 def compress(path: Path) -> None:
     """Compress all there is to compress."""
-    while rotation.compress_one(path, nullcontext(), lambda: None):
-        pass
+    with opened_directory(path.parent) as directory:
+        while rotation.compress_one(directory, path.name, nullcontext(), lambda: None):
+            pass
 
 
 @contextmanager
@@ -87,7 +95,7 @@ def test_by_size_so_many_are_kept(tmp_path: Path, keep: int) -> None:
 def test_a_block_larger_than_a_log_may_be_is_divided_between_lines(tmp_path: Path) -> None:
     file = LogFile(tmp_path / "web.log", LogPolicy(size=400, keep=99))
     file.append([Block(b"", b"%09d\n" * 100 % tuple(range(100)) + b"x" * 999 + b"\n" + b"y\n" * 3)])
-    sizes = [path.stat().st_size for _, path in reversed(rotation.rotated(file.path))]
+    sizes = [path.stat().st_size for _, path in reversed(older(file.path))]
     assert (sizes, file.path.read_bytes()) == ([400, 400, 200, 1000], b"y\n" * 3)
     assert content(file.path) == b"".join(b"%09d\n" % number for number in range(100)) + b"x" * 999 + b"\n" + b"y\n" * 3
 
@@ -131,8 +139,8 @@ def crash_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
 
         monkeypatch.setattr(owner, name, call)
 
-    for owner, name in ((os, "rename"), (os, "utime"), (Path, "unlink")):
-        patch(owner, name)
+    for name in ("rename", "utime", "unlink"):
+        patch(os, name)
 
 
 def until_crash(path: Path, steps: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -289,7 +297,7 @@ def test_a_full_disk_leaves_whole_lines_and_says_what_is_missing(tmp_path: Path)
 
 
 def test_where_names_cannot_be_changed_the_log_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*arguments: object) -> None:
+    def refuse(*arguments: object, **keys: object) -> None:
         raise PermissionError
 
     file = LogFile(tmp_path / "web.log", LogPolicy(size=100))

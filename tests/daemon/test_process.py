@@ -27,6 +27,7 @@ from herd.core.service import Program
 from herd.daemon import census
 from herd.daemon.census import MARK, Census, mark_of
 from herd.daemon.cgroups import Group
+from herd.daemon.command import run_command
 from herd.daemon.identity import Identity, NoIdentity, identity
 from herd.daemon.process import Process, become_subreaper, reap_orphans, spawn
 
@@ -137,6 +138,14 @@ async def test_three_descriptors_and_no_more() -> None:
 async def test_umask_and_directory(tmp_path: Path) -> None:
     assert await output("umask; pwd") == ["0077", "/"]
     assert await output("umask; pwd", umask=0o027, directory=tmp_path) == ["0027", str(tmp_path)]
+
+
+@is_root
+async def test_what_a_command_reads_is_its_users_alone() -> None:
+    what = program("", user="nobody")
+    command = ("/bin/sh", "-c", "stat -Lc '%a %U' /proc/self/fd/0; cat /dev/stdin")
+    done = await run_command("web", what, identity(what), command, content=b"secret", limit=100)
+    assert done.output == b"600 nobody\nsecret"
 
 
 @is_root

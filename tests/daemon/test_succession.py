@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from herd.daemon.files import opened_directory
 from herd.daemon.rotation import rotated
 from support import HERDD, PATIENCE, Daemon, herdd, lives, program, short_directory
 
@@ -154,8 +155,8 @@ def whole(path: Path) -> list[str]:
     texts: list[bytes] = []
     while not texts:
         # One that is being compressed may just have another name.
-        with suppress(FileNotFoundError):
-            files = [path, *(old for _, old in rotated(path))]
+        with suppress(FileNotFoundError), opened_directory(path.parent) as directory:
+            files = [path, *(path.with_name(old) for _, old in rotated(directory, path.name))]
             texts = [
                 gzip.decompress(each.read_bytes()) if each.suffix == ".gz" else each.read_bytes() for each in files
             ]

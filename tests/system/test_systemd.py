@@ -332,17 +332,56 @@ def test_the_journal_gets_priorities_and_no_stamps() -> None:
 # herd setup.
 
 
+def commands(directory: Path) -> None:
+    """In place of an installation: the two commands."""
+    for name in ("herd", "herdd"):
+        (directory / name).write_text(f"#!{sys.executable}\nfrom herdctl.cli import main\nmain()\n")
+        (directory / name).chmod(0o755)
+
+
 def test_a_dry_run_says_what_would_be_done_and_does_nothing() -> None:
     with short_directory() as directory:
-        for name in ("herd", "herdd"):
-            (directory / name).write_text(f"#!{sys.executable}\nfrom herdctl.cli import main\nmain()\n")
-            (directory / name).chmod(0o755)
+        commands(directory)
         done = subprocess.run([directory / "herd", "setup", "--dry-run"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert "write /etc/systemd/system/herdd.service" in lines
     assert "run systemctl enable herdd.service" in lines
     assert not Path("/etc/systemd/system/herdd.service").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root sets up, and can play another user")
+@pytest.mark.parametrize("whose", ["directory", "file", "group", "behind a link", "link", "none"])
+def test_a_command_that_others_can_replace_is_not_set_up(whose: str) -> None:
+    with short_directory() as home:
+        place = home / "bin"
+        place.mkdir(mode=0o755)
+        (home / "links").mkdir(mode=0o755)
+        commands(place)
+        for name in ("herd", "herdd"):
+            (home / "links" / name).symlink_to(f"../bin/{name}")
+        if whose == "group":
+            place.chmod(0o775)
+        elif whose == "link":
+            os.lchown(home / "links/herdd", 65534, 65534)
+        elif whose != "none":
+            os.chown(place / "herdd" if whose == "file" else place, 65534, 65534)
+        used = home / "links" if "link" in whose or whose == "none" else place
+        done = subprocess.run([used / "herd", "setup", "--dry-run"], capture_output=True, text=True)
+    if whose == "none":
+        assert (done.returncode, done.stderr) == (0, "")
+    else:
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "cannot set up herdd: others than root can change" in done.stderr
+        assert "install it with pipx as root (PIPX_HOME=/opt/pipx " in done.stderr
+
+
+def test_the_configuration_is_roots_and_the_rest_everybodys(tmp_path: Path) -> None:
+    for file in plan(Path("/x/bin"), tmp_path)[0]:
+        _write(file)
+    private = [path for path in tmp_path.rglob("*") if path.is_file() and path.stat().st_mode & 0o777 != 0o644]
+    assert private == [tmp_path / "etc/herd/herd.toml"]
+    assert private[0].stat().st_mode & 0o777 == 0o640
 
 
 def test_what_is_there_is_kept_or_not_said_again(tmp_path: Path) -> None:

@@ -55,22 +55,8 @@ class Invocation:
 # What no action of a service's may be called: what every service offers, what the command herd does by itself, and what
 # `herd doc` takes for words of its own.
 TAKEN_NAMES = frozenset(
-    {
-        "status",
-        "why",
-        "start",
-        "stop",
-        "restart",
-        "enable",
-        "disable",
-        "doc",
-        "log",
-        "watch",
-        "audit",
-        "remote",
-        "setup",
-    }
-    | {"action", "list-actions"}
+    {"status", "why", "start", "stop", "restart", "enable", "disable", "doc", "log", "watch", "audit"}
+    | {"remote", "setup", "action", "list-actions"}
 )
 
 

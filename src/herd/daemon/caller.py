@@ -13,7 +13,6 @@ import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import trio
@@ -67,29 +66,37 @@ class PeerCaller:
                     reason = f"{error.strerror}; name a file that is not there yet"
                     raise HerdError(f"cannot write {name}: {reason}") from error
 
-    async def _with_rights(self, name: str, work: Callable[[str], T]) -> T:
+    async def _with_rights(self, name: str, work: Callable[[str, int], T]) -> T:
         peer = self._peer
         if os.geteuid() not in (0, peer.uid):
             raise HerdError(
                 f"cannot open {name}: herdd is not root and has no rights of {self.name}'s; ask as its user"
             )
-        place = self._place(name)
         if self._is_remote and name != _STANDARD_INPUT and not _OWN_DESCRIPTOR.fullmatch(name):
             # Files of this host, opened with rights that are not those of whoever is elsewhere.
             raise HerdError(f"cannot open {name}: from elsewhere only /dev/stdin can be read; send it there")
-        return await trio.to_thread.run_sync(with_rights_of, peer.uid, peer.gid, lambda: work(place))
+        return await trio.to_thread.run_sync(self._do, name, work)
 
-    def _place(self, name: str) -> str:
-        if name == _STANDARD_INPUT:
-            return f"/proc/{self._peer.pid}/fd/0"
-        if own := _OWN_DESCRIPTOR.fullmatch(name):
-            return f"/proc/{self._peer.pid}/fd/{own[1]}"
-        return str(Path(f"/proc/{self._peer.pid}/cwd") / name)
+    def _do(self, name: str, work: Callable[[str, int], T]) -> T:
+        """Find its place with our own rights, for some callers' /proc/PID are root's; open it with the caller's."""
+        own = _OWN_DESCRIPTOR.fullmatch("/dev/fd/0" if name == _STANDARD_INPUT else name)
+        found = os.open(f"/proc/{self._peer.pid}/{f'fd/{own[1]}' if own else 'cwd'}", os.O_PATH | os.O_CLOEXEC)
+        try:
+            place = f"/proc/self/fd/{found}" if own else name
+            return with_rights_of(self._peer.uid, self._peer.gid, lambda: work(place, found))
+        finally:
+            os.close(found)
 
 
-def _open(place: str) -> int:
-    # Not blocking: to open a pipe must not wait for its writer.
-    return os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+def _open(place: str, directory: int) -> int:
+    # Not blocking: to open a pipe must not wait for its writer. And a terminal must not become herdd's own, or whoever
+    # hangs it up would end herdd.
+    descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=directory)
+    if os.fstat(descriptor).st_dev == os.stat("/proc").st_dev:
+        # Whatever leads to /proc/self would be about herdd, which may see all of itself.
+        os.close(descriptor)
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+    return descriptor
 
 
 async def _read(descriptor: int, limit: int) -> bytes:
@@ -121,14 +128,14 @@ async def _read_pipe(descriptor: int, limit: int) -> bytes:
     return bytes(content)
 
 
-def _remove(place: str) -> None:
+def _remove(place: str, directory: int) -> None:
     with suppress(OSError):
-        os.unlink(place)
+        os.unlink(place, dir_fd=directory)
 
 
-def _write(place: str, content: bytes) -> None:
+def _write(place: str, directory: int, content: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(place, flags, 0o600)
+    descriptor = os.open(place, flags, 0o600, dir_fd=directory)
     try:
         with open(descriptor, "wb") as file:
             file.write(content)
@@ -136,6 +143,5 @@ def _write(place: str, content: bytes) -> None:
             os.fsync(descriptor)
     except BaseException:
         # A half of it would be taken for the whole.
-        with suppress(OSError):
-            os.unlink(place)
+        _remove(place, directory)
         raise

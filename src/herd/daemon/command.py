@@ -90,6 +90,10 @@ def _begin_with_input(
 ) -> _Started:
     # In memory alone: it may be a password.
     with os.fdopen(os.memfd_create("input", os.MFD_CLOEXEC), "w+b") as given:
+        # And for whoever reads it alone, though /proc names it.
+        os.fchmod(given.fileno(), 0o600)
+        if os.geteuid() == 0:
+            os.fchown(given.fileno(), who.uid, who.gid)
         given.write(content)
         given.flush()
         given.seek(0)

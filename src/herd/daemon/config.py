@@ -7,6 +7,7 @@ is wrong, what would be valid (structuring.py).
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -24,7 +25,7 @@ from herd.core.person import Identity, Person, people
 from herd.core.role import Access
 from herd.core.service import Program, Section, Service, Surroundings
 from herd.core.suggest import did_you_mean
-from herd.daemon import logplaces
+from herd.daemon import exposure, logplaces
 from herd.daemon.accesslist import AccessConfiguration, settled
 from herd.daemon.logpolicy import LogPolicy
 from herd.daemon.structuring import kebab, structure
@@ -42,6 +43,8 @@ class Configuration:
     log: LogPolicy = attrs.Factory(LogPolicy)
     people: tuple[Person, ...] = ()
     access: Access = attrs.Factory(lambda: settled(None))
+    # Sentences about what is right and yet should be otherwise.
+    warnings: tuple[str, ...] = ()
 
 
 class Installed(Mapping[str, Section]):
@@ -66,13 +69,15 @@ class Installed(Mapping[str, Section]):
 
 def load(path: Path, surroundings: Surroundings) -> Configuration:
     """What the file says. Raises ConfigurationError with everything that is wrong. Blocks."""
-    return read(_parse(path), surroundings, Installed())
+    tables, mode = _parse(path)
+    return evolve(read(tables, surroundings, Installed()), warnings=exposure.warnings(path, mode, tables))
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def _parse(path: Path) -> tuple[dict[str, Any], int]:
+    """The tables, and the file's mode."""
     try:
         with path.open("rb") as file:
-            return tomllib.load(file)
+            return tomllib.load(file), os.fstat(file.fileno()).st_mode
     except FileNotFoundError:
         remedy = "write one, with [jami] as its first line for a start, or name another with --config"
         raise ConfigurationError([f"cannot read {path}: there is no such file; {remedy}"]) from None

@@ -22,6 +22,8 @@ from herd.daemon.permission import denied, missing
 
 # Seconds that one service's examination may take.
 LIMIT = 5.0
+# Threads, for all who ask: those that look where nothing answers stay behind, and no start may want for them.
+_LOOKERS = trio.CapacityLimiter(4)
 
 
 async def diagnosed(
@@ -34,7 +36,7 @@ async def diagnosed(
         name = snapshot.service.name
         with trio.move_on_after(LIMIT):
             work = partial(diagnose, snapshot, outputs[name], mains)
-            found[name] = await trio.to_thread.run_sync(work, abandon_on_cancel=True)
+            found[name] = await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=_LOOKERS)
 
     async with trio.open_nursery() as nursery:
         for snapshot in snapshots:

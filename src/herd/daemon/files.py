@@ -15,10 +15,14 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Not blocking: to open a FIFO must not wait for its writer.
-_READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+# On the way, where a directory may be one to pass through and not to look around in.
+_STEP = _DIRECTORY | os.O_PATH
+# Not blocking: to open a FIFO must not wait for its writer. And no terminal becomes herdd's own, which systemd starts
+# without one: whoever hangs it up would end herdd.
+_READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _MAX_LINKS = 40
 
 
@@ -32,15 +36,27 @@ def opened_directory(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
+@contextmanager
+def opened_guarded(path: Path) -> Iterator[int]:
+    """As opened_directory(), but for root only one that is_guarded(): else PermissionError.
+
+    A name in it means the same file to us as to whoever chose it, and root makes none where another could have it lie.
+    """
+    with opened_directory(path) as directory:
+        if os.geteuid() == 0 and not is_guarded(path):
+            raise PermissionError(errno.EPERM, "others than root can change what is in its directory, or on the way")
+        yield directory
+
+
 def _walk(path: Path) -> int:
-    here = os.open("/", _DIRECTORY)
+    here = os.open("/", _STEP)
     parts = deque(Path(os.path.abspath(path)).parts[1:])
     links = 0
     try:
         while parts:
             name = parts.popleft()
             try:
-                step = os.open(name, _DIRECTORY, dir_fd=here)
+                step = os.open(name, _STEP, dir_fd=here)
             except OSError as error:
                 if error.errno not in (errno.ELOOP, errno.ENOTDIR) or not _is_link(name, here):
                     raise
@@ -49,13 +65,12 @@ def _walk(path: Path) -> int:
                     raise OSError(errno.ELOOP, "a symbolic link that is not followed", str(path)) from error
                 target = os.readlink(name, dir_fd=here)
                 parts.extendleft(reversed([part for part in target.split("/") if part]))
-                step = os.open("/" if target.startswith("/") else ".", _DIRECTORY, dir_fd=here)
+                step = os.open("/" if target.startswith("/") else ".", _STEP, dir_fd=here)
             os.close(here)
             here = step
-    except BaseException:
+        return os.open(".", _DIRECTORY, dir_fd=here)
+    finally:
         os.close(here)
-        raise
-    return here
 
 
 def _is_link(name: str, directory: int) -> bool:
@@ -135,6 +150,12 @@ def read_file(path: Path, limit: int) -> bytes:
     return _content(os.open(path, _READING), path, limit)
 
 
+def read_head(path: Path, size: int) -> bytes:
+    """As many of a regular file's first bytes. Raises OSError."""
+    with _regular(os.open(path, _READING), path) as file:
+        return file.read(size)
+
+
 def read_guarded(path: Path, limit: int) -> bytes:
     """As read_file(), where others may have laid links: theirs are refused (ELOOP), ours and root's followed."""
     for _ in range(_MAX_LINKS):
@@ -155,16 +176,22 @@ def _open_entry(path: Path, parent: int) -> int:
 
 
 def _content(descriptor: int, path: Path, limit: int) -> bytes:
-    with open(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
+    with _regular(descriptor, path) as file:
         content = file.read(limit + 1)
     if len(content) > limit:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     return content
+
+
+def _regular(descriptor: int, path: Path) -> BinaryIO:
+    """The file behind the descriptor, which is closed where it is none to be read."""
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return open(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 def names(directory: Path) -> list[str]:

@@ -90,13 +90,14 @@ class ServiceLog:
 
     def settle(self, place: Path | Literal[False] | None, *, time_stamps: bool | None) -> None:
         """Be kept in that place and manner from now on. Asked only while nothing is captured."""
-        path = place or self._directory / f"{self.name}.log"
+        # As the way to it is walked (files.py): by what is written, not by where links lead.
+        path = Path(os.path.abspath(place or self._directory / f"{self.name}.log"))
         self._time_stamps = time_stamps
         if self._file is not None and (place is False or path != self.path):
             self._forsake(self._file)
         self.path = path
         if place is not False and self._file is None:
-            self._file = LogFile(path, self._policy)
+            self._file = LogFile(path, self._policy, is_elsewhere=path.parent != self._directory)
         self._compress()
 
     def _forsake(self, file: LogFile) -> None:

@@ -2,32 +2,35 @@
 
 Everything here blocks and is called in threads, one call at a time where the lock says so. A disk that takes no more
 costs the lines that do not fit, counted, and nothing else; once it takes some again, a line says how many are missing.
+Whatever is opened, renamed or removed is so in a directory that was opened first, through no link of another user.
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from herd.daemon import rotation
+from herd.daemon import files, rotation
 from herd.daemon.lines import STAMP_LENGTH, Block, moment_of
 from herd.daemon.logpolicy import LogPolicy
 from herd.daemon.rotation import OpenFile
 
-_FLAGS = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | rotation.CREATE
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT
 
 
 class LogFile:
-    """The file and its older ones. `lost` counts lines that could not be written."""
+    """The file and its older ones. `lost` counts lines that could not be written.
 
-    def __init__(self, path: Path, policy: LogPolicy) -> None:
+    `is_elsewhere` than among herdd's logs: there root writes only where nobody else can say what is there.
+    """
+
+    def __init__(self, path: Path, policy: LogPolicy, *, is_elsewhere: bool = False) -> None:
         self.path = path
+        self._opened = files.opened_guarded if is_elsewhere else files.opened_directory
         # May be replaced at any time.
         self.policy = policy
         self.lost = 0
@@ -52,18 +55,18 @@ class LogFile:
 
     def open_all(self) -> list[OpenFile]:
         """Open every file: see rotation.open_all. None where the directory cannot be read."""
-        with self._lock, suppress(OSError):
-            return rotation.open_all(self.path)
+        with self._lock, suppress(OSError), self._opened(self.path.parent) as directory:
+            return rotation.open_all(directory, self.path.name)
         return []
 
     def compress_one(self, check: Callable[[], None]) -> bool:
         """Compress one older file; False where none is left to do, or it cannot or need not be done now."""
         if not self.policy.compress:
             return False
-        with suppress(OSError):
+        with suppress(OSError), self._opened(self.path.parent) as directory:
             with self._lock:
-                self._tidy()
-            return rotation.compress_one(self.path, self._lock, check)
+                self._tidy(directory)
+            return rotation.compress_one(directory, self.path.name, self._lock, check)
         return False
 
     @property
@@ -93,13 +96,10 @@ class LogFile:
             if self._is_in_place():
                 return
             self._close()
-        if not self._is_tidy:
-            self._tidy()
-        descriptor = os.open(self.path, _FLAGS, rotation.MODE)
+        with self._opened(self.path.parent) as directory:
+            self._tidy(directory)
+            descriptor = rotation.opened(directory, self.path.name, _FLAGS)
         info = os.fstat(descriptor)
-        if not stat.S_ISREG(info.st_mode):
-            os.close(descriptor)
-            raise OSError(errno.EINVAL, "it is no ordinary file")
         self._descriptor, self._size = descriptor, info.st_size
         self._recognise(info)
         if self._size and os.pread(descriptor, 1, self._size - 1) != b"\n":
@@ -127,15 +127,15 @@ class LogFile:
             return (info.st_dev, info.st_ino) == self._identity
         return False
 
-    def _tidy(self) -> None:
+    def _tidy(self, directory: int) -> None:
         if not self._is_tidy:
-            rotation.tidy(self.path)
+            rotation.tidy(directory, self.path.name)
             self._is_tidy = True
 
     def _move_aside(self) -> None:
         # Where names cannot be changed, the file grows: better than losing lines.
-        with suppress(OSError):
-            rotation.move_aside(self.path, self.policy.keep)
+        with suppress(OSError), self._opened(self.path.parent) as directory:
+            rotation.move_aside(directory, self.path.name, self.policy.keep)
             self.has_moved = True
             self._close()
         self._open()

@@ -65,7 +65,10 @@ def main(
             return
         read = partial(config.load, paths.config, surroundings(paths))
         if check:
-            names = [service.name for service in read().services]
+            configuration = read()
+            for warning in configuration.warnings:
+                click.echo(f"herdd: {warning}", err=True)
+            names = [service.name for service in configuration.services]
             click.echo(f"{paths.config} is right: {', '.join(names) or 'no service'}")
             return
         successor = trio.run(run, paths, read)
@@ -142,6 +145,8 @@ async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str]
             nursery.start_soon(serve, control.listener, supervisor, supervisor.warn)
             nursery.start_soon(manager.attend, paths.socket, supervisor)
             supervisor.say(f"herdd {herd.__version__} listens on {paths.socket}.")
+            for warning in configuration.warnings:
+                supervisor.warn(warning)
             orders.start_all(supervisor)
             await supervisor.end_asked.wait()
             successor = None

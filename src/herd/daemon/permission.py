@@ -17,6 +17,7 @@ from herd.core.diagnosis import Denied, Missing, Part
 from herd.core.preparation import MakeDirectory, WriteFile
 from herd.core.service import Program, Service
 from herd.daemon.execution import PATH
+from herd.daemon.files import read_head
 from herd.daemon.identity import Identity, NoIdentity, identity
 from herd.daemon.users import user_name
 
@@ -96,8 +97,8 @@ def _path(program: Program) -> Path | None:
 
 def _interpreter(path: Path) -> Path | None:
     """What a script's first line names."""
-    with suppress(OSError), path.open("rb") as file:
-        line = file.read(_FIRST_LINE).split(b"\n")[0]
+    with suppress(OSError):
+        line = read_head(path, _FIRST_LINE).split(b"\n")[0]
         if line.startswith(b"#!") and (words := line[2:].split()):
             return Path(os.fsdecode(words[0]))
     return None

@@ -275,7 +275,7 @@ def _send(descriptor: int, number: Signals) -> None:
 
 def reclaim(pid: int, descriptor: int, mark: str, group: Group | None) -> Process:
     """A process that an earlier herdd started, by its pidfd; its output is read on. Raises OSError."""
-    output = os.open(f"/proc/{pid}/fd/1", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    output = os.open(f"/proc/{pid}/fd/1", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     if not stat.S_ISFIFO(os.fstat(output).st_mode):
         os.close(output)
         raise OSError(errno.ENXIO, "its output is no pipe")
