@@ -264,6 +264,25 @@ def test_a_reload_gives_and_takes_roles_of_those_who_are_connected() -> None:
 
 
 @needs_root
+def test_whoever_reads_the_audit_log_and_is_no_admin_any_more_reads_no_further() -> None:
+    web = program("web", "exec sleep infinity")
+    with herdd(f"{web}[access]\nadmin = [{OTHER}]\n") as daemon:
+        daemon.call("Perform", action="disable", service="web")
+        with wire_of(daemon, OTHER) as stream, wire_of(daemon, OTHER) as wire:
+            stream.send("Log", more=True, audit=True, follow=True)
+            assert "disable" in str((stream.receive() or {})["parameters"]["entries"])
+            daemon.config.write_text(web + ACCESS)
+            assert daemon.herd("reload", "root").returncode == 0
+            assert wire.call("Log", audit=True)["parameters"]["message"].startswith(
+                f"cannot audit root: it needs the role admin, and uid {OTHER} has moderator; "
+            )
+            assert not is_refused(wire, "Log")
+            while "error" not in (reply := stream.receive() or {}):
+                assert "reload" in str(reply["parameters"]["entries"])
+            assert reply["error"] == f"{INTERFACE}.NotAllowed"
+
+
+@needs_root
 def test_strangers_get_few_connections_and_short_messages() -> None:
     with herdd("") as daemon:
         wires = [wire_of(daemon, STRANGER) for _ in range(9)]

@@ -49,6 +49,8 @@ def deed_of(call: Call) -> Deed:
     given = call.parameters
     service = str(given.get("service") or "root")
     method = call.method.rpartition(".")[2]
+    if method == "Log" and given.get("audit") is True:
+        return Deed(service, "audit")
     if method != "Perform":
         return Deed(service, method.lower())
     arguments = given.get("arguments")

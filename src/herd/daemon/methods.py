@@ -203,8 +203,6 @@ async def _watch(session: Session) -> Parameters:
 
 
 async def _log(session: Session) -> Parameters:
-    if session.parameter("audit", bool, False):
-        await session.client.check(Role.ADMIN, "show the audit log")
     logs, several = _logs(session)
     since_usec, follow = session.parameter("sinceUSec", int), session.parameter("follow", bool, False)
     count = session.parameter("lines", int, 20 if since_usec is None else MOST_LINES)
@@ -268,6 +266,14 @@ def _never(supervisor: Supervisor, call: Call) -> bool:
     return False
 
 
+def _observer(call: Call) -> Role:
+    return Role.OBSERVER
+
+
+def _of_log(call: Call) -> Role:
+    return Role.ADMIN if call.parameters.get("audit") is True else Role.MODERATOR
+
+
 def _if_the_action_does(supervisor: Supervisor, call: Call) -> bool:
     service, name = call.parameters.get("service"), call.parameters.get("action")
     # Whoever wants no answer need not stay for it.
@@ -288,8 +294,8 @@ class Method:
     ends_with_caller: Callable[[Supervisor, Call], bool] = _never
     waits: bool = True
     needs_more: bool = False
-    # Who may call it at all; what a refusal calls that, if not by the call's own words.
-    role: Role | None = None
+    # Who may call it so, None for everybody; what a refusal calls that, if not by the call's own words.
+    role: Callable[[Call], Role | None] = lambda call: None
     what: str | None = None
 
     @property
@@ -301,10 +307,10 @@ class Method:
 METHODS = {
     f"{VARLINK}.GetInfo": Method(_get_info, waits=False),
     f"{VARLINK}.GetInterfaceDescription": Method(_get_interface_description, waits=False),
-    f"{INTERFACE}.Represent": Method(_represent, waits=False, role=Role.OBSERVER, what="speak for somebody"),
-    f"{INTERFACE}.Status": Method(_status, waits=False, role=Role.OBSERVER),
-    f"{INTERFACE}.Perform": Method(_perform, _if_the_action_does, role=Role.OBSERVER),
-    f"{INTERFACE}.Watch": Method(_watch, _always, needs_more=True, role=Role.OBSERVER),
-    f"{INTERFACE}.Log": Method(_log, _always, role=Role.MODERATOR),
-    f"{INTERFACE}.Complete": Method(_complete, _always, role=Role.OBSERVER),
+    f"{INTERFACE}.Represent": Method(_represent, waits=False, role=_observer, what="speak for somebody"),
+    f"{INTERFACE}.Status": Method(_status, waits=False, role=_observer),
+    f"{INTERFACE}.Perform": Method(_perform, _if_the_action_does, role=_observer),
+    f"{INTERFACE}.Watch": Method(_watch, _always, needs_more=True, role=_observer),
+    f"{INTERFACE}.Log": Method(_log, _always, role=_of_log),
+    f"{INTERFACE}.Complete": Method(_complete, _always, role=_observer),
 }

@@ -278,8 +278,8 @@ class Connection:
 
     async def _check(self, method: Method, call: Call) -> None:
         """Refuse, and note so, what is called without the role for it."""
-        if method.role is not None:
-            await self._client.check(method.role, method.what or deed_of(call).what)
+        if (role := method.role(call)) is not None:
+            await self._client.check(role, method.what or deed_of(call).what)
 
     async def _cancel_when_gone(self, scope: trio.CancelScope) -> None:
         await self._gone.wait()
