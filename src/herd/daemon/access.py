@@ -81,6 +81,12 @@ class Client:
         return None if role is None else min(role, self._cap)
 
     @property
+    def sees_people(self) -> bool:
+        """Whether it may be told of people: in notes, and in lines of logs, which hold names and addresses."""
+        role = self.role
+        return role is not None and role >= Role.MODERATOR
+
+    @property
     def is_own(self) -> bool:
         """Whether it is root, or herdd's own user."""
         return self.peer.uid in (0, os.geteuid())

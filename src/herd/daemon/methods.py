@@ -109,7 +109,7 @@ async def _represent(session: Session) -> Parameters:
 async def _status(session: Session) -> Encoded:
     supervisor, name = session.supervisor, session.parameter("service", str)
     names = supervisor.controllers if name is None else [supervisor.find(name).service.name]
-    return session.factbook.reply(map(supervisor.snapshot, names))
+    return session.factbook.reply(map(supervisor.snapshot, names), sees_people=session.client.sees_people)
 
 
 async def _perform(session: Session) -> Parameters:
@@ -193,12 +193,16 @@ async def _watch(session: Session) -> Parameters:
         for name in list(supervisor.controllers) if wanted is None else [wanted]:
             # One may be forgotten while the client takes its time.
             if name in supervisor.controllers:
-                await session.send({"service": facts(supervisor.snapshot(name))})
+                await session.send(
+                    {"service": facts(supervisor.snapshot(name), sees_people=session.client.sees_people)}
+                )
         async for controller in changes:
             name = controller.service.name
             # One that was forgotten meanwhile was seen to stop; others have come since.
             if wanted in (None, name) and supervisor.controllers.get(name) is controller:
-                await session.send({"service": facts(supervisor.snapshot(name))})
+                await session.send(
+                    {"service": facts(supervisor.snapshot(name), sees_people=session.client.sees_people)}
+                )
     raise HerdError("cannot go on watching: too many changes were not read; watch again")
 
 

@@ -110,14 +110,13 @@ def _said(names: Sequence[str], participle: str) -> str:
 
 
 async def _status(supervisor: Supervisor, asked: Asked) -> Reply:
-    snapshot = await supervisor.measured(asked.name)
-    text = details(snapshot, time.time())
-    if asked.sees_logs and (lines := await supervisor.controllers[asked.name].log.tail(5)):
+    snapshot, sees_people = await supervisor.measured(asked.name), asked.client.sees_people
+    text = details(snapshot, time.time(), sees_people=sees_people)
+    if sees_people and (lines := await supervisor.controllers[asked.name].log.tail(5)):
         text += "  Recent messages:\n" + "".join(f"    {line}\n" for line in lines)
     # 3, as LSB init scripts and systemctl have it for a service that does not run.
-    return Reply(
-        facts(snapshot), text, exit_status=0 if snapshot.state.status is Status.RUNNING or snapshot.state.done else 3
-    )
+    is_well = snapshot.state.status is Status.RUNNING or snapshot.state.done
+    return Reply(facts(snapshot, sees_people=sees_people), text, exit_status=0 if is_well else 3)
 
 
 async def _enable(supervisor: Supervisor, asked: Asked) -> Reply:
