@@ -87,6 +87,11 @@ class Client:
         return role is not None and role >= Role.MODERATOR
 
     @property
+    def who(self) -> tuple[int, str | None]:
+        """The user, and for whom it speaks: people who share a user are told apart."""
+        return self.peer.uid, self.person
+
+    @property
     def is_own(self) -> bool:
         """Whether it is root, or herdd's own user."""
         return self.peer.uid in (0, os.geteuid())

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from herd.core.service import Service
+from herd.daemon.audit import ASKED, DONE
 
 # What is made of a log beside it (rotation.py).
 _OLDER = re.compile(r"(.+)\.(?:[1-9]\d*(?:\.gz)?|gz\.new)")
@@ -31,7 +32,7 @@ def problems(services: Iterable[Service], log_dir: Path) -> list[str]:
 
 
 # herdd's own.
-_OWN = {"root": "herdd's own log, root", "audit": "herdd's own log of who did what"}
+_OWN = {"root": "herdd's own log, root", **dict.fromkeys((DONE, ASKED), "herdd's own log of who did what")}
 _REMEDY = "choose another log-file"
 
 

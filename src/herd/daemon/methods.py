@@ -250,7 +250,7 @@ def _logs(session: Session) -> tuple[list[ServiceLog], bool]:
     if session.parameter("audit", bool, False):
         if service is not None or names or every:
             raise VarlinkError("InvalidParameter", parameter="audit")
-        return [supervisor.audit.log], True
+        return list(supervisor.audit.logs), True
     if (service is not None and (names or every)) or not all(isinstance(each, str) and is_text(each) for each in names):
         raise VarlinkError("InvalidParameter", parameter="services")
     if every:

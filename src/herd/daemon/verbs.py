@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from herd.core.action import Reply
 from herd.core.arguments import read
@@ -34,7 +35,7 @@ async def perform(supervisor: Supervisor, client: Client, action: str, name: str
         raise NoSuchAction(f"cannot find an action {action}; did you mean: herd {name} {action}?")
     controller = supervisor.find(name)
     if found := controller.service.action(action):
-        work = perform_action(controller, found, client, arguments)
+        work = partial(perform_action, controller, found, client, arguments)
         deed = Deed(controller.service.name, action, arguments)
         return await supervisor.audit.observe(client, deed, found.role, work)
     return await _perform_verb(VERBS, supervisor, client, action, controller.service.name, arguments)
@@ -47,7 +48,7 @@ async def _perform_verb(
         own = supervisor.graph.services[name].actions if name != "root" else ()
         raise NoSuchAction(_no_such_action(supervisor, action, name, [*verbs, *(each.name for each in own)]))
     verb = verbs[action]
-    work = _done(verb, supervisor, client, action, name, arguments)
+    work = partial(_done, verb, supervisor, client, action, name, arguments)
     reply = await supervisor.audit.observe(client, Deed(name, action, arguments), verb.role, work)
     if verb.then is not None:
         verb.then(supervisor)
