@@ -25,6 +25,7 @@ from herd.daemon.controller import Controller
 from herd.daemon.factbook import Factbook
 from herd.daemon.log import ServiceLog, following
 from herd.daemon.logstream import MOST_LINES, Entry, batches, history, newest, reply
+from herd.daemon.places import Place
 from herd.daemon.supervisor import Supervisor
 from herd.daemon.verbs import perform
 
@@ -52,6 +53,7 @@ class Session:
     supervisor: Supervisor
     factbook: Factbook
     client: Client
+    place: Place
     call: Call
     # One reply that others follow.
     send: Callable[[Parameters], Awaitable[None]]
@@ -102,7 +104,11 @@ async def _represent(session: Session) -> Parameters:
         role = Role.of(session.required("role"))
     except ValueError:
         raise VarlinkError("InvalidParameter", parameter="role") from None
-    session.client.represent(role, session.parameter("person", str))
+    person = session.parameter("person", str)
+    session.client.represent(role, person)
+    if not session.place.settle():
+        whom = "somebody else" if person is None else person
+        raise HerdError(f"cannot speak for {whom}: too many connections do so already; end one, a watch perhaps")
     return {}
 
 
@@ -298,6 +304,8 @@ class Method:
     ends_with_caller: Callable[[Supervisor, Call], bool] = _never
     waits: bool = True
     needs_more: bool = False
+    # What comes after it counts on it: where it fails, the client has no role any more.
+    is_binding: bool = False
     # Who may call it so, None for everybody; what a refusal calls that, if not by the call's own words.
     role: Callable[[Call], Role | None] = lambda call: None
     what: str | None = None
@@ -311,7 +319,9 @@ class Method:
 METHODS = {
     f"{VARLINK}.GetInfo": Method(_get_info, waits=False),
     f"{VARLINK}.GetInterfaceDescription": Method(_get_interface_description, waits=False),
-    f"{INTERFACE}.Represent": Method(_represent, waits=False, role=_observer, what="speak for somebody"),
+    f"{INTERFACE}.Represent": Method(
+        _represent, waits=False, is_binding=True, role=_observer, what="speak for somebody"
+    ),
     f"{INTERFACE}.Status": Method(_status, waits=False, role=_observer),
     f"{INTERFACE}.Perform": Method(_perform, _if_the_action_does, role=_observer),
     f"{INTERFACE}.Watch": Method(_watch, _always, needs_more=True, role=_observer),
