@@ -88,7 +88,7 @@ class ControlSocket:
 async def listening(path: Path) -> AsyncIterator[ControlSocket]:
     """Listen on the path, a stale socket replaced; gone from the path afterwards unless handed over.
 
-    Everybody may connect (0666): doorkeeper.py says why. A socket that systemd listens on is taken as it is, and stays.
+    Everybody may connect (0666): places.py says why. A socket that systemd listens on is taken as it is, and stays.
     Raises HerdError.
     """
     control = _inherited(_HANDED_OVER) or _inherited(_LENT)
