@@ -11,7 +11,7 @@ user has many that have asked for nothing yet, whoever comes takes the place of 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Hashable
 
 import trio
@@ -30,7 +30,7 @@ class Places:
     def __init__(self) -> None:
         self.counts: Counter[Hashable] = Counter()
         # By user, the oldest first.
-        self.silent: defaultdict[int, dict[Place, None]] = defaultdict(dict)
+        self.silent: dict[int, dict[Place, None]] = {}
 
 
 class Place:
@@ -55,13 +55,13 @@ class Place:
         if self._client.role is None:
             return self._move(("strangers", STRANGERS[1]), (("stranger", self._uid), STRANGERS[0]))
         silent = self._places.silent
-        if len(silent[self._uid]) >= USERS[0]:
-            oldest = next(iter(silent[self._uid]))
+        if len(before := silent.get(self._uid, {})) >= USERS[0]:
+            oldest = next(iter(before))
             oldest.scope.cancel()
             oldest.leave()
         if not self._move(("users", USERS[1])):
             return False
-        silent[self._uid][self] = None
+        silent.setdefault(self._uid, {})[self] = None
         return True
 
     def settle(self) -> bool:
