@@ -9,6 +9,7 @@ import pytest
 from herd.core.details import details
 from herd.core.endpoint import Endpoint
 from herd.core.events import Ending, Failure, Stage, Status
+from herd.core.host import Note
 from herd.core.readiness import TcpPort
 from herd.core.service import Health
 from herd.core.status import Usage, facts, overview
@@ -21,7 +22,7 @@ KILLED = Ending(None, 9, NOW - 5)
 
 def lines(*arguments: Any, **keys: Any) -> list[str]:
     """The lines about a service `web`."""
-    return [line.strip() for line in details(snapshot("web", *arguments, **keys), NOW).splitlines()]
+    return [line.strip() for line in details(snapshot("web", *arguments, **keys), NOW, sees_people=True).splitlines()]
 
 
 def test_the_overview_has_shepherds_groups_and_signs_in_their_order() -> None:
@@ -104,7 +105,8 @@ def test_facts_of_a_full_life() -> None:
             one_shot=True,
             transient=True,
             endpoints=(Endpoint(("", 80)),),
-        )
+        ),
+        sees_people=True,
     )
     wanted = {
         "failedStage": "execution", "exitSignal": 9, "exitCode": None, "exitUSec": int((NOW - 5) * 1e6),
@@ -116,5 +118,14 @@ def test_facts_of_a_full_life() -> None:
 
 
 def test_what_nobody_measured_is_null() -> None:
-    found = facts(snapshot("web", Status.RUNNING))
+    found = facts(snapshot("web", Status.RUNNING), sees_people=False)
     assert [found[key] for key in ("memoryBytes", "cpuUSec", "processes", "respawnInUSec", "health")] == [None] * 5
+
+
+@pytest.mark.parametrize(("sees_people", "shown"), [(True, ["load", "ann"]), (False, ["load"])])
+def test_a_note_about_people_is_for_those_who_may_be_told_of_them(sees_people: bool, shown: list[str]) -> None:
+    notes = (Note("load", "5", "The load is 5."), Note("ann", "banned", "Ann was banned.", is_about_people=True))
+    known = snapshot("web", Status.RUNNING, notes=notes)
+    assert list(facts(known, sees_people=sees_people)["notes"]) == shown
+    text = details(known, NOW, sees_people=sees_people)
+    assert [note.name for note in notes if f"  {note.text}\n" in text] == shown

@@ -131,8 +131,9 @@ def is_refused(wire: Wire, method: str, **parameters: Any) -> bool:
     return reply.get("error") == f"{INTERFACE}.NotAllowed"
 
 
-def audited(daemon: Daemon) -> list[dict[str, Any]]:
-    lines = (daemon.log_dir / "audit.log").read_text().splitlines()
+def audited(daemon: Daemon, name: str) -> list[dict[str, Any]]:
+    """What the lines of a log of herdd's own say."""
+    lines = (daemon.log_dir / f"{name}.log").read_text().splitlines()
     return [json.loads(line.partition(" ")[2]) for line in lines]
 
 
@@ -201,7 +202,8 @@ def test_changes_and_refusals_are_told_to_admins(daemon: Daemon) -> None:
         wire.call("Perform", action="status", service="jami")
     daemon.call("Perform", action="disable", service="jami")
     daemon.call("Perform", action="enable", service="jami")
-    failed, refused, disabled, enabled = audited(daemon)[-4:]
+    failed, refused = audited(daemon, "audit-asked")[-2:]
+    disabled, enabled = audited(daemon, "audit")[-2:]
     assert failed.pop("message") == "cannot ban-contact: service jami is stopped; see: herd status jami"
     known = {"user": f"uid {OTHER}", "uid": OTHER, "pid": os.getpid(), "role": "moderator", "service": "jami"}
     words = ["0" * 40, "--reason", "é\n"]
@@ -211,7 +213,8 @@ def test_changes_and_refusals_are_told_to_admins(daemon: Daemon) -> None:
         ("root", "disable", "done"),
         ("root", "enable", "done"),
     ]
-    assert (daemon.log_dir / "audit.log").stat().st_mode & 0o777 == 0o640
+    for name in ("audit", "audit-asked"):
+        assert (daemon.log_dir / f"{name}.log").stat().st_mode & 0o777 == 0o640
     told = daemon.herd("audit", "-n", "1")
     assert told.stdout.split(" ", 1)[1] == f"root ({os.getpid()}, admin) enable jami: done\n"
     assert json.loads(daemon.herd("--json", "audit", "-n", "1").stdout)["action"] == "enable"
@@ -225,7 +228,48 @@ def test_whoever_is_refused_again_and_again_does_not_fill_the_log() -> None:
         with wire_of(daemon, STRANGER) as wire:
             for _ in range(100):
                 wire.call("Status")
-        assert [each["outcome"] for each in audited(daemon)] == ["refused"] * 20
+        assert [each["outcome"] for each in audited(daemon, "audit-asked")] == ["refused"] * 20
+
+
+@needs_root
+def test_whoever_fails_again_and_again_does_not_fill_the_log() -> None:
+    with herdd(ACCESS) as daemon:
+        for person in (None, "ann"):
+            with wire_of(daemon, MODERATOR) as wire:
+                if person is not None:
+                    wire.call("Represent", role="moderator", person=person)
+                for _ in range(50):
+                    assert wire.call("Perform", action="ban", arguments=["é" * 300] * 16)["error"] != INTERFACE
+        found = audited(daemon, "audit-asked")
+        assert [(each["outcome"], each.get("person")) for each in found] == [("failed", None)] * 20 + [
+            ("failed", "ann")
+        ] * 20
+        assert not (daemon.log_dir / "audit.log").exists()
+        # What is told of each has a bound, too: 1 KiB, as it is written.
+        lines = (daemon.log_dir / "audit-asked.log").read_bytes().splitlines()
+        assert max(map(len, lines)) < 1100
+        assert found[0]["arguments"][0] == "é" * 65 + "…"
+        assert found[0]["arguments"][1:] == ["…"]
+
+
+@needs_root
+def test_strangers_together_push_out_nothing() -> None:
+    web = program("web", "exec sleep infinity")
+    with herdd(f"{web}[log]\nsize = 1000\nkeep = 0\n") as daemon:
+        for action in ("disable", "enable") * 10:
+            daemon.call("Perform", action=action, service="web")
+        for uid in range(STRANGER, STRANGER + 10):
+            with wire_of(daemon, uid) as wire:
+                for _ in range(10):
+                    assert is_refused(wire, "Perform", action="stop", service="root")
+        assert len(audited(daemon, "audit-asked")) == 60
+        # Whatever [log] says, there is room for all of it.
+        assert len(audited(daemon, "audit")) == 20
+        told = daemon.herd("audit", "-n", "100").stdout.splitlines()
+        assert len(told) == 80
+        assert told == sorted(told, key=lambda line: line.split(" ")[0])
+        assert daemon.herd("reload", "root").returncode == 0
+        assert len(audited(daemon, "audit")) == 21
 
 
 # [access].
@@ -264,11 +308,31 @@ def test_a_reload_gives_and_takes_roles_of_those_who_are_connected() -> None:
 
 
 @needs_root
+def test_whoever_reads_the_audit_log_and_is_no_admin_any_more_reads_no_further() -> None:
+    web = program("web", "exec sleep infinity")
+    with herdd(f"{web}[access]\nadmin = [{OTHER}]\n") as daemon:
+        daemon.call("Perform", action="disable", service="web")
+        with wire_of(daemon, OTHER) as stream, wire_of(daemon, OTHER) as wire:
+            stream.send("Log", more=True, audit=True, follow=True)
+            assert "disable" in str((stream.receive() or {})["parameters"]["entries"])
+            daemon.config.write_text(web + ACCESS)
+            assert daemon.herd("reload", "root").returncode == 0
+            assert wire.call("Log", audit=True)["parameters"]["message"].startswith(
+                f"cannot audit root: it needs the role admin, and uid {OTHER} has moderator; "
+            )
+            assert not is_refused(wire, "Log")
+            while "error" not in (reply := stream.receive() or {}):
+                assert "reload" in str(reply["parameters"]["entries"])
+            assert reply["error"] == f"{INTERFACE}.NotAllowed"
+
+
+@needs_root
 def test_strangers_get_few_connections_and_short_messages() -> None:
     with herdd("") as daemon:
-        wires = [wire_of(daemon, STRANGER) for _ in range(9)]
-        for wire in wires[:8]:
+        wires = [wire_of(daemon, STRANGER) for _ in range(8)]
+        for wire in wires:
             assert is_refused(wire, "Status")
+        wires.append(wire_of(daemon, STRANGER))
         assert wires[8].receive() is None
         wires[0].socket.sendall(b"x" * 5000)
         assert wires[0].receive() is None

@@ -168,7 +168,7 @@ async def test_a_reply_that_is_broken_off_does_not_garble_the_next(tmp_path: Pat
         nothing, disabled = Configuration(()), DisabledNames(tmp_path / "disabled.json")
         supervisor = Supervisor(nothing, lambda: nothing, tmp_path, tmp_path, disabled, tmp_path, lambda lines: None)
         caller = Client(peer_of(ours), lambda: supervisor.access)
-        connection = Connection(stream, caller, supervisor, Factbook(), Share(Doorkeeper()))
+        connection = Connection(stream, caller, supervisor, Factbook(), Share(Doorkeeper(), caller))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(connection._send, call, replies[0])
             await wait_all_tasks_blocked()

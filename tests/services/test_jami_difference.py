@@ -57,6 +57,17 @@ def test_no_secret_is_told() -> None:
         assert "theirs" not in text
 
 
+def test_of_what_list_account_details_keeps_for_admins_no_value_is_told() -> None:
+    account = _account(name_server_uri="https://ann:word@ns.example.org", rendezvous_point=True)
+    live = {"RingNS.uri": "https://elsewhere.example.org", "Account.rendezVous": "false"}
+    assert [each.facts() for each in differences(account, None, live, _AS_EXPORTED)] == [
+        {"what": "detail", "name": "Account.rendezVous", "expected": "true", "live": "false", "of": "declaration"},
+        {"what": "detail", "name": "RingNS.uri", "of": "declaration"},
+    ]
+    told = [each.text for each in differences(account, None, live, _AS_EXPORTED)]
+    assert told == ["Account.rendezVous is false, and true declared", "RingNS.uri is not as declared"]
+
+
 def test_what_is_declared_counts_before_the_archive() -> None:
     account = _account(allowed_contacts=(_B, _C), moderators=())
     told = [each.text for each in differences(account, _ARCHIVE, {}, _AS_EXPORTED)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from jami import FRIEND, STRANGER, Archive, restore, seen, table
-from support import PATIENCE, Daemon, herdd, short_directory
+from support import PATIENCE, Daemon, as_peer, herdd, short_directory
 
 _THIRD = "f" * 40
 
@@ -248,11 +249,29 @@ def test_a_declared_contact_who_is_banned_stays_banned(archives: dict[str, Archi
         daemon.config.write_text(_table(archives, allowed_contacts=[STRANGER]))
         assert daemon.herd("reload", "root").returncode == 0
         assert (_banned(daemon, dummy), _contacts(daemon, dummy)) == ({STRANGER}, set())
-        assert f"{STRANGER}, declared a contact of account {dummy}, was banned by root" in (
-            daemon.herd("status", "jami").stdout
-        )
+        line = f"{STRANGER}, declared a contact of account {dummy}, was banned by root"
+        assert line in daemon.herd("status", "jami").stdout
+        if os.geteuid() == 0:
+            _unseen_by_observers(daemon, STRANGER)
         _done(daemon, "unban-contact", "jami", STRANGER)
         _until_seen(daemon, dummy, "contacts", {STRANGER})
+
+
+def _unseen_by_observers(daemon: Daemon, person: str) -> None:
+    daemon.config.write_text(f"{daemon.config.read_text()}[access]\nobserver = [65534]\n")
+    assert daemon.herd("reload", "root").returncode == 0
+    assert person in str(daemon.call("Status"))
+    for words in (("status", "jami"), ("--json", "status", "jami"), ("--json", "status"), ("why", "jami")):
+        done = daemon.herd(*words, user=65534)
+        assert (done.returncode, person in done.stdout) == (0, False), done
+    with as_peer(65534):
+        wire = daemon.wire()
+    with wire:
+        reply = wire.call("Status", service="jami")
+        assert (len(reply["parameters"]["services"]), person in str(reply)) == (1, False)
+        wire.send("Watch", more=True, service="jami")
+        reply = wire.receive() or {}
+        assert (reply["parameters"]["service"]["name"], person in str(reply)) == ("jami", False)
 
 
 # Told.

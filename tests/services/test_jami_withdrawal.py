@@ -14,7 +14,7 @@ from doubles import DeafBus, bare_host
 from herd.core.action import Invocation
 from herd.core.arguments import Arguments
 from herd.core.errors import HerdError
-from herd.core.ledger import Kind
+from herd.core.ledger import Change, Kind
 from herd.daemon.access import Peer
 from herd.daemon.caller import PeerCaller
 from herd.daemon.host import ServiceHost
@@ -101,6 +101,19 @@ async def test_that_anyone_moderated_is_remembered_where_that_may_be_closed(tmp_
     await Upholder(()).uphold(_host(book, bus))
     assert "setAllModerators" in bus.asked
     assert await ledger.recall() == {}
+
+
+async def test_a_warning_of_what_jamid_does_not_take_names_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host = _host(Book(tmp_path / "ledger"), DeafBus(_USUAL))
+    await host.ledger.record([Change(STRANGER, "b" * 40, Kind.BAN, True, "root", 1.0)])
+    await Upholder(()).uphold(host)
+    (warning,) = host.warnings
+    assert "jamid did not take it; see: herd log" in warning
+    assert "b" * 40 not in warning
+    # Who it is stands in the log.
+    assert f"has bans without {'b' * 40}, and should not" in capsys.readouterr().out
 
 
 async def test_without_a_ledger_nothing_is_changed(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from attrs import evolve
 
-from guests import address_of, client, until_allowed
+from guests import address_of, client, put_out, until_allowed
 from herd.core.errors import ConfigurationError
 from herd.core.service import Surroundings
 from herd.daemon.config import load
@@ -262,12 +262,20 @@ def test_who_is_in_a_room_is_listed_and_kicked(programs: tuple[Path, Path]) -> N
         assert _told(daemon, "_complete", "kick", "prosody", "b1", "") == f"{BREWERY}\t\n"
         lines = f"  - b1 (jvb@auth.{DOMAIN}, moderator)\n  - focus (focus@auth.{DOMAIN}, moderator)\n"
         assert _told(daemon, "list-occupants", "prosody") == f"In {BREWERY}:\n{lines}"
+        room = f"talk@conference.{DOMAIN}"
+        with client(daemon, it, FOCUS) as focus, client(daemon, it) as ann:
+            focus.enter(room, "focus")
+            ann.enter(room, "ann")
+            said = _told(daemon, "kick", "prosody", "ann", "talk", "--reason", "it's \"]] over")
+            assert said == f"ann is out of {room}.\n"
+            assert "ann" not in _told(daemon, "list-occupants", "prosody", "talk")
+            for nickname, where in (("focus", room), ("focus", BREWERY), ("b1", BREWERY)):
+                said = _told(daemon, "kick", "prosody", nickname, where, status=1)
+                assert f"cannot kick {nickname}: it is {'jvb' if nickname == 'b1' else 'focus'}@auth.{DOMAIN}, " in said
+            assert "  - focus (" in _told(daemon, "list-occupants", "prosody", "talk")
         pid = daemon.status("jvb")["mainPid"]
-        assert (
-            _told(daemon, "kick", "prosody", "b1", BREWERY, "--reason", "it's \"]] over")
-            == f"b1 is out of {BREWERY}.\n"
-        )
-        assert "b1" not in occupants(daemon)
+        assert occupants(daemon) == {"focus", "b1"}
+        put_out(daemon, it, BREWERY, "b1")
         # Nobody lets it in again but a restart of its own.
         _until_another(daemon, "jvb", pid)
         assert occupants(daemon) == {"focus", "b1"}

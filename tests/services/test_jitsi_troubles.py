@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from guests import put_out
 from herd_services.jitsi import symptoms
 from meet import BREWERY, DOMAIN, certificate, meet, running
 from support import PATIENCE, Daemon, herdd, short_directory
@@ -70,8 +71,9 @@ def test_3_a_room_that_does_not_let_it_in(programs: tuple[Path, Path]) -> None:
 
 
 def test_4_a_jicofo_outside_of_the_room(programs: tuple[Path, Path]) -> None:
-    with running(meet(programs)) as daemon:
-        assert daemon.herd("kick", "prosody", "focus", BREWERY).returncode == 0
+    it = meet(programs)
+    with running(it) as daemon:
+        put_out(daemon, it, BREWERY, "focus")
         said = _checked(daemon, "jicofo")
         assert f"  - it is in the room {BREWERY}: not so: focus is not in the room" in said
         assert "Likely: it is alive, and stays outside of the room" in said

@@ -17,6 +17,11 @@ _WHERE = {_DECLARED: "declared", _ARCHIVE: "in the archive"}
 _MODERATORS, _ANYONE = "Account.defaultModerators", "Account.allModeratorEnabled"
 # Told otherwise, or the device's own.
 _LEFT_OUT = frozenset({_MODERATORS, _ANYONE, calls.USERNAME, calls.HAS_PASSWORD})
+# What a moderator may read. Of all other details only that they differ is told: among them are passwords, servers and
+# paths, and list-account-details keeps these for admins.
+_TOLD = frozenset(
+    {calls.DISPLAY_NAME, calls.ENABLE, "Account.rendezVous", "Account.peerDiscovery", "DHT.PublicInCalls"}
+)
 
 
 @frozen
@@ -53,11 +58,11 @@ def _details(declared: Mapping[str, str], archive: Mapping[str, str], live: Mapp
         if live[key] == expected[key]:
             continue
         of = _DECLARED if key in declared else _ARCHIVE
-        if "password" in key.lower():
-            yield Difference("detail", key, None, None, of, f"{key} is not as {_WHERE[of]}")
-        else:
+        if key in _TOLD:
             text = f"{key} is {_shown(live[key])}, and {_shown(expected[key])} {_WHERE[of]}"
             yield Difference("detail", key, expected[key], live[key], of, text)
+        else:
+            yield Difference("detail", key, None, None, of, f"{key} is not as {_WHERE[of]}")
 
 
 def _shown(value: str) -> str:

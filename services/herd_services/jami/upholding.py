@@ -110,8 +110,10 @@ async def _uphold(host: Host, account: Account, entries: list[Entry], declared: 
         # jamid may have closed that for what did not take.
         wanted = evolve(wanted, anyone_moderates=not judgement.names_moderators)
     if present != wanted:
-        for problem in await bring(jami, account.id, present, wanted):
-            host.warn(f"cannot have account {account.name} as it should be: it has {problem}; see: herd log jami")
+        if problems := await bring(jami, account.id, present, wanted):
+            # Warnings are for observers, too; who it is stands in the log.
+            host.say(f"account {account.name} has {' and '.join(problems)}, and should not")
+            host.warn(f"cannot have account {account.name} as it should be: jamid did not take it; see: herd log")
         host.say(f"account {account.name} was brought to what was decided: {_changes(present, wanted)}")
     await host.ledger.forget(reopened)
     # Even where nothing was to be repaired: a herdd that was killed may not have come to this.
@@ -136,7 +138,12 @@ def _changes(present: Standing, wanted: Standing) -> str:
 def _notes(entries: list[Entry], declared: Mapping[str, Declared], now: float) -> list[Note]:
     """Who is declared and is it no more, with who said so."""
     return [
-        Note(f"account.{account}.{word}.{person}", "removed", _removal(entries, account, word, person))
+        Note(
+            f"account.{account}.{word}.{person}",
+            "removed",
+            _removal(entries, account, word, person),
+            is_about_people=True,
+        )
         for account, lists in declared.items()
         for word, people in _taken_back(judge(entries, account, lists, now))
         for person in sorted(people)

@@ -50,19 +50,20 @@ class Rooms:
         return Reply({"room": room, "occupants": there}, f"In {room}:\n{lines}" if there else f"Nobody is in {room}.\n")
 
     async def kick(self, host: Host, call: Invocation) -> Reply:
-        """NICKNAME ROOM [--reason TEXT]: out of the room; whoever it is may come back."""
+        """NICKNAME ROOM [--reason TEXT]: out of the room; whoever it is may come back. A service stays where it is."""
         nickname, room = call.arguments[0], self._room(call.arguments[1])
         reason = call.arguments.options.get("--reason", "")
         address = lua.text(f"{room}/{nickname}")
         order = (
-            f"if not room:get_occupant_by_nick({address}) then say('absent') return end;"
+            f"local who = room:get_occupant_by_nick({address}); if not who then say('absent') return end;"
+            f" if require('util.jid').host(who.bare_jid) == {lua.text(self.deployment.auth_domain)} then"
+            " say('service', who.bare_jid) return end;"
             f" local done, _, problem = room:set_role(true, {address}, nil, {lua.text(reason)});"
             " if not done then say('refused', problem) end"
         )
         found = await self._in(host, room, order)
         if found:
-            why = "it is not there; see: herd list-occupants prosody " + room
-            raise HerdError(f"cannot kick {nickname}: {why if found[0][0] == 'absent' else found[0][1]}")
+            raise HerdError(f"cannot kick {nickname}: {_why_not(room, *found[0])}")
         return Reply({"room": room, "nickname": nickname}, f"{_shown(nickname)} is out of {room}.\n")
 
     def _room(self, name: str | None) -> str:
@@ -88,6 +89,15 @@ class Rooms:
         return found
 
 
+def _why_not(room: str, word: str, said: str = "") -> str:
+    """Why somebody is not put out of a room, as the end of a sentence."""
+    if word == "absent":
+        return f"it is not there; see: herd list-occupants prosody {room}"
+    if word == "service":
+        return f"it is {said}, an account of a service; an admin can stop or restart that, see: herd status"
+    return said
+
+
 def _shown(name: str) -> str:
     """A nickname, which its owner chose, must neither break a listing nor steer a terminal."""
     return "".join(each if each.isprintable() else " " for each in name)[:60]
@@ -107,7 +117,7 @@ def room_actions(console: Console, deployment: Deployment) -> tuple[Action, ...]
         ),
         Action(
             "kick",
-            "Put somebody out of a room; whoever it is may come back.",
+            "Put somebody, no service, out of a room; whoever it is may come back.",
             Method(rooms, Rooms.kick),
             "NICKNAME ROOM [--reason TEXT]",
             role=Role.MODERATOR,

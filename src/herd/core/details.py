@@ -10,13 +10,15 @@ from herd.core.status import Snapshot
 from herd.core.words import ago, count, due, since, size, span
 
 
-def details(snapshot: Snapshot, now: float) -> str:
-    """All that is known of a service, a line each; what does not apply is left out."""
+def details(snapshot: Snapshot, now: float, *, sees_people: bool) -> str:
+    """All that is known of a service, a line each; what does not apply, or is not for the reader, is left out."""
     lines = [
         *_state(snapshot, now),
         *_process(snapshot),
         *_history(snapshot, now),
         *_definition(snapshot),
+        *(note.text for note in snapshot.notes_for(sees_people=sees_people)),
+        *(f"Warning: {warning}" for warning in snapshot.warnings),
     ]
     return f"Status of {snapshot.service.name}:\n" + "".join(f"  {line}\n" for line in lines)
 
@@ -93,5 +95,4 @@ def _definition(snapshot: Snapshot) -> list[str]:
     ]
     if service.actions:
         lines.append(f"Actions: {' '.join(action.name for action in service.actions)}")
-    lines += [note.text for note in snapshot.notes]
-    return lines + [f"Warning: {warning}" for warning in snapshot.warnings]
+    return lines

@@ -52,6 +52,8 @@ class Note:
     name: str
     value: str
     text: str
+    # It names somebody, or says what somebody did: for moderators.
+    is_about_people: bool = False
 
 
 @frozen
@@ -160,7 +162,10 @@ class Host(Protocol):
         ...
 
     def warn(self, text: str) -> None:
-        """Say that the service runs, but not all of it: shown by status, by start and in the log."""
+        """Say that the service runs, but not all of it: shown to everybody by status, by start, and in the log.
+
+        So it names nobody.
+        """
         ...
 
     async def read_file(self, path: Path, limit: int) -> bytes:

@@ -90,7 +90,7 @@ type Service (
   hasReplacement: bool,
   # Its process was started by an earlier herdd.
   adopted: bool,
-  # What the service tells of itself while it runs, by names that it chooses.
+  # What the service tells of itself while it runs, by names that it chooses; of people, to moderators and admins only.
   notes: [string]string
 )
 

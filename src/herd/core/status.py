@@ -58,6 +58,10 @@ class Snapshot:
     # What it tells of itself.
     notes: tuple[Note, ...] = ()
 
+    def notes_for(self, *, sees_people: bool) -> tuple[Note, ...]:
+        """The notes for somebody who may be told of people, or for somebody who may not."""
+        return tuple(note for note in self.notes if sees_people or not note.is_about_people)
+
     @property
     def is_failing(self) -> bool:
         """Stopped because its last start failed."""
@@ -114,7 +118,7 @@ def overview(snapshots: Iterable[Snapshot]) -> str:
     )
 
 
-def facts(snapshot: Snapshot) -> dict[str, Any]:
+def facts(snapshot: Snapshot, *, sees_people: bool) -> dict[str, Any]:
     """The same for programs, as the interface's type Service has it. Times in microseconds since the epoch."""
     service, state, usage = snapshot.service, snapshot.state, snapshot.usage
     ending = state.ending
@@ -153,7 +157,7 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
         "autoStart": service.auto_start,
         "hasReplacement": snapshot.has_replacement,
         "adopted": snapshot.is_adopted,
-        "notes": {note.name: note.value for note in snapshot.notes},
+        "notes": {note.name: note.value for note in snapshot.notes_for(sees_people=sees_people)},
     }
 
 

@@ -66,7 +66,7 @@ class Client:
     def __init__(self, peer: Peer, access: Callable[[], Access]) -> None:
         self.peer = peer
         self._access = access
-        self._cap = Role.ADMIN
+        self._cap: Role | None = Role.ADMIN
         self._user: str | None = None
         # For whom it speaks, as it says.
         self.person: str | None = None
@@ -78,12 +78,23 @@ class Client:
         """What it has now."""
         peer = self.peer
         role = self._access().role(peer.uid, (peer.gid, *peer.groups))
-        return None if role is None else min(role, self._cap)
+        return None if role is None or self._cap is None else min(role, self._cap)
+
+    @property
+    def sees_people(self) -> bool:
+        """Whether it may be told of people: in notes, and in lines of logs, which hold names and addresses."""
+        role = self.role
+        return role is not None and role >= Role.MODERATOR
+
+    @property
+    def who(self) -> tuple[int, str | None]:
+        """The user, and for whom it speaks: people who share a user are told apart."""
+        return self.peer.uid, self.person
 
     @property
     def is_own(self) -> bool:
-        """Whether it is root, or herdd's own user."""
-        return self.peer.uid in (0, os.geteuid())
+        """Whether it is root, or herdd's own user, and speaks for nobody else."""
+        return self.peer.uid in (0, os.geteuid()) and not self.is_remote
 
     def represent(self, role: Role, person: str | None) -> None:
         """Speak for somebody elsewhere from now on, with no more than that role. Nothing takes it back."""
@@ -91,7 +102,12 @@ class Client:
             raise HerdError(f"cannot speak for {person!r}: a name has letters, digits and . _ @ + - in it, 64 at most")
         if self.person is not None:
             raise HerdError(f"cannot speak for another: this connection is {self.person}'s; make one of its own")
-        self._cap, self.person, self.is_remote = min(role, self._cap), person, True
+        self._cap = None if self._cap is None else min(role, self._cap)
+        self.person, self.is_remote = person, True
+
+    def renounce(self) -> None:
+        """Have no role from now on."""
+        self._cap = None
 
     async def user(self) -> str:
         """The user's name, looked up in a thread: that may ask a network."""

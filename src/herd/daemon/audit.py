@@ -1,18 +1,21 @@
-"""LOG-DIR/audit.log: who did what, and who was refused what; a time stamp and a JSON object a line.
+"""Who did what, and who was refused: LOG-DIR/audit.log and audit-asked.log, a time stamp and a JSON object a line.
 
 What only looks leaves no trace; every action that needs more than the role observer does, and every refusal. The line
-is written, in a thread, before the answer goes out. A user who is refused again and again must not push out of the log
-what others did: after some refusals a while they are only counted, and the next one that is told says how many.
+is written, in a thread, before the answer goes out.
+
+Nobody can push out of it what was done before. What was refused, or failed, has a log of its own, and whoever asks for
+such things again and again is only counted after a while; the next line says how many there were. What was done is
+always told: so whoever is no admin does only so much at a time. Both logs are large, whatever `[log]` says.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Awaitable, Sequence
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import trio
-from attrs import define, frozen
+from attrs import evolve, frozen
 
 from herd.core.action import Reply
 from herd.core.errors import HerdError, NotAllowed
@@ -20,14 +23,23 @@ from herd.core.protocol import Call
 from herd.core.role import Role
 from herd.daemon.access import Client
 from herd.daemon.log import ServiceLog
+from herd.daemon.logpolicy import LogPolicy
+from herd.daemon.tally import Pace, Tally
 
-AUDIT = "audit"
-# Seconds, and how many refusals of one user are told in them.
-_WHILE, _TOLD = 60.0, 20
-# Characters of each argument and message, and how many arguments.
-_LONGEST, _MOST = 256, 16
-# Users whose refusals are counted; whoever comes when there are so many makes the oldest be forgotten.
-_USERS = 1024
+DONE, ASKED = "audit", "audit-asked"
+# How they are kept: bytes, seconds, files. With the bounds below it takes one who has a role days to fill one of them.
+_SIZE, _AGE, _KEEP = 10 * 1024 * 1024, 7 * 24 * 3600.0, 100
+# Refusals and failures that are told a minute: of each; of all users without a role, or of all whom a user speaks for.
+_OF_EACH, _OF_ALL = 20, 60
+# What one who is no admin does at once, and then every so many seconds; and all whom a user speaks for.
+_EACH, _ALL = (120, 0.5), (480, 0.125)
+# Bytes as JSON writes them: of a name, of the first line of a message, of all arguments together.
+_NAME, _MESSAGE, _ARGUMENTS = 48, 200, 400
+
+
+def kept(policy: LogPolicy) -> LogPolicy:
+    """How these logs are kept where others are kept so."""
+    return evolve(policy, size=_SIZE, age=_AGE, keep=_KEEP)
 
 
 @frozen
@@ -41,7 +53,7 @@ class Deed:
     @property
     def what(self) -> str:
         """As it is said."""
-        return f"{_short(self.action)} {_short(self.service)}"
+        return f"{_short(self.action, _NAME)} {_short(self.service, _NAME)}"
 
 
 def deed_of(call: Call) -> Deed:
@@ -49,34 +61,35 @@ def deed_of(call: Call) -> Deed:
     given = call.parameters
     service = str(given.get("service") or "root")
     method = call.method.rpartition(".")[2]
+    if method == "Log" and given.get("audit") is True:
+        return Deed(service, "audit")
     if method != "Perform":
         return Deed(service, method.lower())
     arguments = given.get("arguments")
     return Deed(service, str(given.get("action")), list(map(str, arguments)) if isinstance(arguments, list) else ())
 
 
-@define
-class _Refusals:
-    """Of one user, since a moment."""
-
-    since: float
-    told: int = 0
-    untold: int = 0
-
-
 class Audit:
-    """The log, and who was refused lately."""
+    """The two logs, and who asked for how much lately."""
 
-    def __init__(self, log: ServiceLog) -> None:
-        self.log = log
-        self._refused: dict[int, _Refusals] = {}
+    def __init__(self, done: ServiceLog, asked: ServiceLog) -> None:
+        self._done, self._asked = done, asked
+        self.logs = (done, asked)
+        self._tally = Tally()
+        self._each, self._all = Pace(*_EACH), Pace(*_ALL)
 
-    async def observe(self, client: Client, deed: Deed, role: Role, work: Awaitable[Reply]) -> Reply:
-        """Await the work and note how it ended; a refusal, and what needs more than to look. Raises what it raises."""
+    async def observe(self, client: Client, deed: Deed, role: Role, work: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Do the work and note how it ended, where it needs more than to look. Raises what it raises.
+
+        Whatever has an answer was done, be it in part; so may have been what was broken off.
+        """
+        if role is Role.OBSERVER:
+            return await work()
+        await self._wait_turn(client, role)
         outcome, message = "broken off", ""
-        is_noted = role > Role.OBSERVER
+        is_noted, has_failed = True, False
         try:
-            reply = await work
+            reply = await work()
             outcome = "failed" if reply.exit_status else "done"
             message = "; ".join(reply.warnings) if reply.exit_status else ""
             return reply
@@ -85,56 +98,80 @@ class Audit:
             is_noted = False
             raise
         except HerdError as error:
-            outcome, message = "failed", error.message
+            outcome, message, has_failed = "failed", error.message, True
             raise
         except Exception as error:
-            outcome, message = "failed", repr(error)
+            outcome, message, has_failed = "failed", repr(error), True
             raise
         finally:
-            if is_noted:
-                await self._note(client, deed, outcome, message)
+            if is_noted and has_failed:
+                await self._count(client, deed, outcome, message)
+            elif is_noted:
+                await self._note(self._done, client, deed, outcome, message)
 
     async def refuse(self, client: Client, deed: Deed) -> None:
         """Note that the client was not allowed to."""
-        count = self._count(client.peer.uid)
-        if count.told >= _TOLD:
-            count.untold += 1
-            return
-        count.told += 1
-        await self._note(client, deed, "refused", "", count.untold)
-        count.untold = 0
+        await self._count(client, deed, "refused", "")
 
-    def _count(self, uid: int) -> _Refusals:
-        now = time.monotonic()
-        count = self._refused.pop(uid, None) or _Refusals(now)
-        if now - count.since > _WHILE:
-            count.since, count.told = now, 0
-        self._refused[uid] = count
-        if len(self._refused) > _USERS:
-            del self._refused[next(iter(self._refused))]
-        return count
+    async def _wait_turn(self, client: Client, role: Role) -> None:
+        """Wait until the client may do something, if it has the role for that."""
+        if client.role is not None and role <= client.role < Role.ADMIN:
+            await self._each.wait(client.who)
+            await self._all.wait(client.peer.uid)
 
-    async def _note(self, client: Client, deed: Deed, outcome: str, message: str, untold: int = 0) -> None:
+    async def _count(self, client: Client, deed: Deed, outcome: str, message: str) -> None:
+        """Note what was not done, unless there was much of it lately."""
+        others = "strangers" if client.role is None else client.peer.uid
+        untold = self._tally.tell(((client.who, outcome), _OF_EACH), ((others, outcome), _OF_ALL))
+        if untold is not None:
+            await self._note(self._asked, client, deed, outcome, message, untold)
+
+    async def _note(
+        self, log: ServiceLog, client: Client, deed: Deed, outcome: str, message: str, untold: int = 0
+    ) -> None:
         # Whoever leaves meanwhile has done it all the same.
         with trio.CancelScope(shield=True):
             role = client.role
             entry = {
-                "user": await client.user(),
+                "user": _short(await client.user(), _NAME),
                 "uid": client.peer.uid,
                 "pid": client.peer.pid,
                 "person": client.person,
                 "role": role.word if role else None,
-                "service": _short(deed.service),
-                "action": _short(deed.action),
-                "arguments": [_short(each) for each in deed.arguments[:_MOST]],
+                "service": _short(deed.service, _NAME),
+                "action": _short(deed.action, _NAME),
+                "arguments": list(_listed(deed.arguments)),
                 "outcome": outcome,
-                "message": _short(message.partition("\n")[0]) or None,
+                "message": _short(message.partition("\n")[0], _MESSAGE) or None,
                 "untold": untold or None,
             }
             told = {key: value for key, value in entry.items() if value is not None}
             # Nothing but ASCII: no line of it steers a terminal.
-            await self.log.write([json.dumps(told).encode()])
+            await log.write([json.dumps(told).encode()])
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+def _listed(arguments: Sequence[str]) -> Iterator[str]:
+    """The arguments that there is room for."""
+    room = _ARGUMENTS
+    for argument in arguments:
+        if room <= 0:
+            yield "…"
+            return
+        told = _short(argument, max(room, _size("…")))
+        yield told
+        # Quotes, a comma and a space.
+        room -= _size(told) + 4
+
+
+def _short(text: str, room: int) -> str:
+    """The text, or as much of it as there is room for."""
+    text, whole = text[: room + 1], text
+    if _size(text) <= room:
+        return whole
+    end = bisect_right(range(len(text)), room - _size("…"), key=lambda length: _size(text[:length]))
+    return f"{text[: end - 1]}…"
+
+
+def _size(text: str) -> int:
+    """Bytes as JSON writes them, without the quotes."""
+    return len(json.dumps(text)) - 2

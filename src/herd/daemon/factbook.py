@@ -19,16 +19,17 @@ class Factbook:
     """What was last said of each service; shared by all connections."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[Any, str]] = {}
+        self._known: dict[tuple[str, bool], tuple[Any, str]] = {}
 
-    def reply(self, snapshots: Iterable[Snapshot]) -> Encoded:
+    def reply(self, snapshots: Iterable[Snapshot], *, sees_people: bool) -> Encoded:
         """The parameters of a reply to Status."""
-        return Encoded(f'{{"services":[{",".join(map(self._text, snapshots))}]}}')
+        texts = [self._text(each, sees_people=sees_people) for each in snapshots]
+        return Encoded(f'{{"services":[{",".join(texts)}]}}')
 
-    def _text(self, snapshot: Snapshot) -> str:
-        name, parts = snapshot.service.name, _parts(snapshot)
-        known = self._known.get(name)
+    def _text(self, snapshot: Snapshot, *, sees_people: bool) -> str:
+        key, parts = (snapshot.service.name, sees_people), _parts(snapshot)
+        known = self._known.get(key)
         if known is None or known[0] != parts:
             # What changes by itself, a time that is left, makes another snapshot.
-            self._known[name] = known = parts, to_json(facts(snapshot))
+            self._known[key] = known = parts, to_json(facts(snapshot, sees_people=sees_people))
         return known[1]

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from herd.core.service import Service
+from herd.daemon.audit import ASKED, DONE
 from herd.daemon.files import opened_guarded
 
 # What is made of a log beside it (rotation.py).
@@ -49,7 +50,7 @@ def _unguarded(services: Iterable[Service], log_dir: Path) -> Iterator[str]:
 
 
 # herdd's own.
-_OWN = {"root": "herdd's own log, root", "audit": "herdd's own log of who did what"}
+_OWN = {"root": "herdd's own log, root", **dict.fromkeys((DONE, ASKED), "herdd's own log of who did what")}
 _REMEDY = "choose another log-file"
 
 

@@ -187,7 +187,7 @@ async def leaving_nothing(supervisor: Supervisor) -> AsyncIterator[None]:
 def _make_directories(paths: Paths) -> None:
     uid, gid = os.geteuid(), os.getegid()
     modes = {
-        # Whoever has a role has to reach the socket (doorkeeper.py).
+        # Whoever has a role has to reach the socket (places.py).
         paths.runtime_dir: 0o755,
         paths.services_dir: 0o755,
         # Services' homes lie below it: others may pass through and not look around.

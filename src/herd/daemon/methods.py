@@ -25,6 +25,7 @@ from herd.daemon.controller import Controller
 from herd.daemon.factbook import Factbook
 from herd.daemon.log import ServiceLog, following
 from herd.daemon.logstream import MOST_LINES, Entry, batches, history, newest, reply
+from herd.daemon.places import Place
 from herd.daemon.supervisor import Supervisor
 from herd.daemon.verbs import perform
 
@@ -52,6 +53,7 @@ class Session:
     supervisor: Supervisor
     factbook: Factbook
     client: Client
+    place: Place
     call: Call
     # One reply that others follow.
     send: Callable[[Parameters], Awaitable[None]]
@@ -102,14 +104,18 @@ async def _represent(session: Session) -> Parameters:
         role = Role.of(session.required("role"))
     except ValueError:
         raise VarlinkError("InvalidParameter", parameter="role") from None
-    session.client.represent(role, session.parameter("person", str))
+    person = session.parameter("person", str)
+    session.client.represent(role, person)
+    if not session.place.settle():
+        whom = "somebody else" if person is None else person
+        raise HerdError(f"cannot speak for {whom}: too many connections do so already; end one, a watch perhaps")
     return {}
 
 
 async def _status(session: Session) -> Encoded:
     supervisor, name = session.supervisor, session.parameter("service", str)
     names = supervisor.controllers if name is None else [supervisor.find(name).service.name]
-    return session.factbook.reply(map(supervisor.snapshot, names))
+    return session.factbook.reply(map(supervisor.snapshot, names), sees_people=session.client.sees_people)
 
 
 async def _perform(session: Session) -> Parameters:
@@ -193,18 +199,20 @@ async def _watch(session: Session) -> Parameters:
         for name in list(supervisor.controllers) if wanted is None else [wanted]:
             # One may be forgotten while the client takes its time.
             if name in supervisor.controllers:
-                await session.send({"service": facts(supervisor.snapshot(name))})
+                await session.send(
+                    {"service": facts(supervisor.snapshot(name), sees_people=session.client.sees_people)}
+                )
         async for controller in changes:
             name = controller.service.name
             # One that was forgotten meanwhile was seen to stop; others have come since.
             if wanted in (None, name) and supervisor.controllers.get(name) is controller:
-                await session.send({"service": facts(supervisor.snapshot(name))})
+                await session.send(
+                    {"service": facts(supervisor.snapshot(name), sees_people=session.client.sees_people)}
+                )
     raise HerdError("cannot go on watching: too many changes were not read; watch again")
 
 
 async def _log(session: Session) -> Parameters:
-    if session.parameter("audit", bool, False):
-        await session.client.check(Role.ADMIN, "show the audit log")
     logs, several = _logs(session)
     since_usec, follow = session.parameter("sinceUSec", int), session.parameter("follow", bool, False)
     count = session.parameter("lines", int, 20 if since_usec is None else MOST_LINES)
@@ -248,7 +256,7 @@ def _logs(session: Session) -> tuple[list[ServiceLog], bool]:
     if session.parameter("audit", bool, False):
         if service is not None or names or every:
             raise VarlinkError("InvalidParameter", parameter="audit")
-        return [supervisor.audit.log], True
+        return list(supervisor.audit.logs), True
     if (service is not None and (names or every)) or not all(isinstance(each, str) and is_text(each) for each in names):
         raise VarlinkError("InvalidParameter", parameter="services")
     if every:
@@ -266,6 +274,14 @@ def _always(supervisor: Supervisor, call: Call) -> bool:
 
 def _never(supervisor: Supervisor, call: Call) -> bool:
     return False
+
+
+def _observer(call: Call) -> Role:
+    return Role.OBSERVER
+
+
+def _of_log(call: Call) -> Role:
+    return Role.ADMIN if call.parameters.get("audit") is True else Role.MODERATOR
 
 
 def _if_the_action_does(supervisor: Supervisor, call: Call) -> bool:
@@ -288,8 +304,10 @@ class Method:
     ends_with_caller: Callable[[Supervisor, Call], bool] = _never
     waits: bool = True
     needs_more: bool = False
-    # Who may call it at all; what a refusal calls that, if not by the call's own words.
-    role: Role | None = None
+    # What comes after it counts on it: where it fails, the client has no role any more.
+    is_binding: bool = False
+    # Who may call it so, None for everybody; what a refusal calls that, if not by the call's own words.
+    role: Callable[[Call], Role | None] = lambda call: None
     what: str | None = None
 
     @property
@@ -301,10 +319,12 @@ class Method:
 METHODS = {
     f"{VARLINK}.GetInfo": Method(_get_info, waits=False),
     f"{VARLINK}.GetInterfaceDescription": Method(_get_interface_description, waits=False),
-    f"{INTERFACE}.Represent": Method(_represent, waits=False, role=Role.OBSERVER, what="speak for somebody"),
-    f"{INTERFACE}.Status": Method(_status, waits=False, role=Role.OBSERVER),
-    f"{INTERFACE}.Perform": Method(_perform, _if_the_action_does, role=Role.OBSERVER),
-    f"{INTERFACE}.Watch": Method(_watch, _always, needs_more=True, role=Role.OBSERVER),
-    f"{INTERFACE}.Log": Method(_log, _always, role=Role.MODERATOR),
-    f"{INTERFACE}.Complete": Method(_complete, _always, role=Role.OBSERVER),
+    f"{INTERFACE}.Represent": Method(
+        _represent, waits=False, is_binding=True, role=_observer, what="speak for somebody"
+    ),
+    f"{INTERFACE}.Status": Method(_status, waits=False, role=_observer),
+    f"{INTERFACE}.Perform": Method(_perform, _if_the_action_does, role=_observer),
+    f"{INTERFACE}.Watch": Method(_watch, _always, needs_more=True, role=_observer),
+    f"{INTERFACE}.Log": Method(_log, _always, role=_of_log),
+    f"{INTERFACE}.Complete": Method(_complete, _always, role=_observer),
 }

@@ -18,7 +18,8 @@ from herd.daemon.verb import Asked, Verb, document
 
 async def _root_status(supervisor: Supervisor, asked: Asked) -> Reply:
     snapshots = [supervisor.snapshot(each) for each in supervisor.controllers]
-    return Reply({"services": [facts(snapshot) for snapshot in snapshots]}, overview(snapshots))
+    told = [facts(each, sees_people=asked.client.sees_people) for each in snapshots]
+    return Reply({"services": told}, overview(snapshots))
 
 
 async def _root_stop(supervisor: Supervisor, asked: Asked) -> Reply:

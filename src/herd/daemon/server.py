@@ -88,7 +88,7 @@ class ControlSocket:
 async def listening(path: Path) -> AsyncIterator[ControlSocket]:
     """Listen on the path, a stale socket replaced; gone from the path afterwards unless handed over.
 
-    Everybody may connect (0666): doorkeeper.py says why. A socket that systemd listens on is taken as it is, and stays.
+    Everybody may connect (0666): places.py says why. A socket that systemd listens on is taken as it is, and stays.
     Raises HerdError.
     """
     control = _inherited(_HANDED_OVER) or _inherited(_LENT)
@@ -160,8 +160,8 @@ async def serve(listener: trio.SocketListener, supervisor: Supervisor, say: Call
     async def handle(stream: trio.SocketStream) -> None:
         client = Client(peer_of(stream.socket), lambda: supervisor.access)
         try:
-            with doorkeeper.admission(client) as is_admitted, doorkeeper.share(client) as share:
-                if is_admitted:
+            with doorkeeper.admission(client) as share:
+                if share is not None:
                     await share.wait_turn()
                     await Connection(stream, client, supervisor, factbook, share).run()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -243,6 +243,8 @@ class Connection:
         await self._share.wait_turn()
         call = decode_call(frame)
         method = METHODS.get(call.method)
+        if not (method and method.is_binding) and not self._share.place.is_settled():
+            raise ProtocolViolation("more connections of a user than it may have")
         if method is not None and not method.waits and not self._unanswered:
             await self._settle(method, call)
             self._share.end(len(frame))
@@ -269,17 +271,20 @@ class Connection:
                 raise VarlinkError("ExpectedMore")
             await self._check(method, call)
             await self._reply(method, call)
-        except VarlinkError as error:
-            await self._send(call, encode_error(error.name, error.parameters))
-        except HerdError as error:
+        except (VarlinkError, HerdError) as error:
+            if method is not None and method.is_binding:
+                self._client.renounce()
+            if isinstance(error, VarlinkError):
+                await self._send(call, encode_error(error.name, error.parameters))
+                return
             if isinstance(error, NotAllowed):
                 await self._supervisor.audit.refuse(self._client, deed_of(call))
             await self._send(call, encode_error(f"{INTERFACE}.{error.name}", error.parameters))
 
     async def _check(self, method: Method, call: Call) -> None:
         """Refuse, and note so, what is called without the role for it."""
-        if method.role is not None:
-            await self._client.check(method.role, method.what or deed_of(call).what)
+        if (role := method.role(call)) is not None:
+            await self._client.check(role, method.what or deed_of(call).what)
 
     async def _cancel_when_gone(self, scope: trio.CancelScope) -> None:
         await self._gone.wait()
@@ -291,7 +296,7 @@ class Connection:
                 await self._check(method, call)
             await self._send(call, encode_reply(parameters, continues=True))
 
-        last = await method.run(Session(self._supervisor, self._factbook, self._client, call, send))
+        last = await method.run(Session(self._supervisor, self._factbook, self._client, self._share.place, call, send))
         await self._send(call, encode_reply(last))
 
     async def _send(self, call: Call, data: bytes) -> None:

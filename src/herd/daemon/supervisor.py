@@ -19,9 +19,9 @@ from herd.core.service import Service
 from herd.core.state import State
 from herd.core.status import Snapshot
 from herd.core.suggest import did_you_mean
-from herd.daemon import snapshots
+from herd.daemon import audit, snapshots
 from herd.daemon.accesslist import warnings
-from herd.daemon.audit import AUDIT, Audit
+from herd.daemon.audit import Audit
 from herd.daemon.bulletin import Bulletin, announcement, urgency
 from herd.daemon.cgroups import Groups
 from herd.daemon.compressor import Compressor
@@ -66,12 +66,10 @@ class Supervisor:
         self.log_policy = configuration.log
         self.people = configuration.people
         self.access = configuration.access
-        # Whatever is said of the others, herdd's own log tells when something was.
-        own = ServiceLog("root", log_dir, time_stamps=True, policy=self.log_policy, compressor=self._compressor)
-        self.bulletin = Bulletin(own, show)
-        self.audit = Audit(
-            ServiceLog(AUDIT, log_dir, time_stamps=True, policy=self.log_policy, compressor=self._compressor)
-        )
+        self._log_dir = log_dir
+        self.bulletin = Bulletin(self._own_log("root", self.log_policy), show)
+        lasting = audit.kept(self.log_policy)
+        self.audit = Audit(self._own_log(audit.DONE, lasting), self._own_log(audit.ASKED, lasting))
         self.readers = Readers()
         self.controllers: dict[str, Controller] = {}
         # herdd is to end; for an upgrade, without its services.
@@ -82,7 +80,6 @@ class Supervisor:
         self.groups = groups
         # The services whose processes an earlier herdd started.
         self.taken_over: set[str] = set()
-        self._log_dir = log_dir
         self._ledger_file = state_dir / "ledger.sqlite"
         self.secrets = Secrets(state_dir / "secrets")
         self._book: Book | None = None
@@ -158,11 +155,17 @@ class Supervisor:
             journal=Journal(service.name),
         )
 
+    def _own_log(self, name: str, policy: LogPolicy) -> ServiceLog:
+        # Whatever is said of the others, herdd's own tell when something was.
+        return ServiceLog(name, self._log_dir, time_stamps=True, policy=policy, compressor=self._compressor)
+
     def keep_logs(self, policy: LogPolicy) -> None:
         """Keep all logs by this policy from now on."""
         self.log_policy = policy
         self._look_for_journal()
-        for log in (self.bulletin.log, self.audit.log, *(controller.log for controller in self.controllers.values())):
+        for log in self.audit.logs:
+            log.follow(audit.kept(policy))
+        for log in (self.bulletin.log, *(controller.log for controller in self.controllers.values())):
             log.follow(policy)
 
     def give_roles(self, access: Access) -> None:

@@ -23,12 +23,6 @@ class Asked:
     arguments: Arguments
     client: Client
 
-    @property
-    def sees_logs(self) -> bool:
-        """Whether lines of logs, which hold names and addresses of people, may be in the answer."""
-        role = self.client.role
-        return role is not None and role >= Role.MODERATOR
-
 
 @frozen
 class Verb:

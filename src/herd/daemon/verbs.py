@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from herd.core.action import Reply
 from herd.core.arguments import read
@@ -34,7 +35,7 @@ async def perform(supervisor: Supervisor, client: Client, action: str, name: str
         raise NoSuchAction(f"cannot find an action {action}; did you mean: herd {name} {action}?")
     controller = supervisor.find(name)
     if found := controller.service.action(action):
-        work = perform_action(controller, found, client, arguments)
+        work = partial(perform_action, controller, found, client, arguments)
         deed = Deed(controller.service.name, action, arguments)
         return await supervisor.audit.observe(client, deed, found.role, work)
     return await _perform_verb(VERBS, supervisor, client, action, controller.service.name, arguments)
@@ -47,7 +48,7 @@ async def _perform_verb(
         own = supervisor.graph.services[name].actions if name != "root" else ()
         raise NoSuchAction(_no_such_action(supervisor, action, name, [*verbs, *(each.name for each in own)]))
     verb = verbs[action]
-    work = _done(verb, supervisor, client, action, name, arguments)
+    work = partial(_done, verb, supervisor, client, action, name, arguments)
     reply = await supervisor.audit.observe(client, Deed(name, action, arguments), verb.role, work)
     if verb.then is not None:
         verb.then(supervisor)
@@ -110,14 +111,13 @@ def _said(names: Sequence[str], participle: str) -> str:
 
 
 async def _status(supervisor: Supervisor, asked: Asked) -> Reply:
-    snapshot = await supervisor.measured(asked.name)
-    text = details(snapshot, time.time())
-    if asked.sees_logs and (lines := await supervisor.controllers[asked.name].log.tail(5)):
+    snapshot, sees_people = await supervisor.measured(asked.name), asked.client.sees_people
+    text = details(snapshot, time.time(), sees_people=sees_people)
+    if sees_people and (lines := await supervisor.controllers[asked.name].log.tail(5)):
         text += "  Recent messages:\n" + "".join(f"    {line}\n" for line in lines)
     # 3, as LSB init scripts and systemctl have it for a service that does not run.
-    return Reply(
-        facts(snapshot), text, exit_status=0 if snapshot.state.status is Status.RUNNING or snapshot.state.done else 3
-    )
+    is_well = snapshot.state.status is Status.RUNNING or snapshot.state.done
+    return Reply(facts(snapshot, sees_people=sees_people), text, exit_status=0 if is_well else 3)
 
 
 async def _enable(supervisor: Supervisor, asked: Asked) -> Reply:

@@ -46,7 +46,7 @@ async def _look(
 ) -> dict[str, Diagnosis]:
     matter = [each for name in names if not is_well(each := snapshots[name])]
     outputs = {each.service.name: list(supervisor.controllers[each.service.name].runner.output) for each in matter}
-    if not asked.sees_logs:
+    if not asked.client.sees_people:
         outputs = {name: [] for name in outputs}
     mains = {each.state.pid: name for name, each in snapshots.items() if each.state.pid is not None}
     return await diagnosed(matter, outputs, mains)
