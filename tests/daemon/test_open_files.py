@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from support import HERDD, Daemon, herdd, program
+from support import HERDD, PATIENCE, Daemon, herdd, program
 
 SLEEP = ["/bin/sleep", "infinity"]
 ACTION = {"limits": {"command": ["sh", "-c", "ulimit -Sn; ulimit -Hn"]}}
@@ -30,7 +31,12 @@ def allowed(pid: int) -> tuple[int, int]:
 
 
 def of(daemon: Daemon, name: str) -> tuple[int, int]:
-    return allowed(daemon.until_status(name, "running")["mainPid"])
+    """Of the program itself: what is executed in its place before may have to limit itself."""
+    pid = daemon.until_status(name, "running")["mainPid"]
+    end = time.monotonic() + PATIENCE
+    while Path(f"/proc/{pid}/comm").read_text() != "sleep\n":
+        assert time.monotonic() < end
+    return allowed(pid)
 
 
 def test_programs_get_what_herdd_was_started_with() -> None:
