@@ -29,6 +29,16 @@ subprocess.Popen([sys.executable, "-c", child], env={}).wait()
 print("ready", flush=True)
 time.sleep(1e9)
 """)
+# The same, but it is what says that all is ready.
+HERALD = python("""
+child = "import os, socket, sys, time; os.setsid(); os.fork() and os._exit(0)\\n"
+child += "link = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\\n"
+child += "while os.getppid() == int(sys.argv[2]): pass\\n"
+child += "link.sendto(b'READY=1', sys.argv[1].replace('@', chr(0), 1)); time.sleep(1e9)"
+words = [sys.executable, "-c", child, os.environ["NOTIFY_SOCKET"], str(os.getpid())]
+subprocess.Popen(words, env={}).wait()
+time.sleep(1e9)
+""")
 # As many as they may be, at all times, each in a session of its own. Not Python: it may be where no other user comes.
 RABBITS = ["perl", "-MPOSIX", "-e", "$SIG{TERM} = 'IGNORE'; $| = 1; print qq(ready\\n); fork() or setsid() while 1"]
 # Its child has used a fifth of a second, and ended.
@@ -94,6 +104,12 @@ def test_a_start_that_fails_leaves_no_group() -> None:
     with delegated() as root, herdd(program("web", ["/nowhere/web"], respawn=False), inside=inside(root)) as daemon:
         assert daemon.herd("start", "web").returncode == 1
         assert not (root / "herd-web").exists()
+
+
+def test_whoever_hides_may_say_that_it_is_ready() -> None:
+    config = program("web", HERALD, ready={"notify": True})
+    with delegated() as root, herdd(config, inside=inside(root)) as daemon:
+        daemon.until_status("web", "running")
 
 
 def test_those_who_multiply_faster_than_they_are_found_end_all_at_once() -> None:
@@ -175,7 +191,10 @@ def test_a_group_that_is_not_herdds_alone_is_left_as_it_is(*, is_delegated: bool
             pid = daemon.until_status("web", "running")["mainPid"]
             assert pid in members(root)
             assert [each for each in root.iterdir() if each.is_dir()] == []
-            why = "herdd has no control group of its own; let systemd delegate one (Delegate= in herdd.service)"
+            why = "systemd has delegated none (Delegate= in herdd.service)"
+            if is_delegated:
+                why = f"{root}: processes that are not herdd are in it; let systemd restart herdd"
+            why = f"herdd has no control groups to give: {why}"
             daemon.said(f"cannot limit web: {why}.")
             assert f"  Limits: tasks 10 (not kept: {why})\n" in daemon.herd("status", "web").stdout
         if guest is not None:

@@ -320,8 +320,11 @@ def test_limits_of_all_that_a_service_does() -> None:
         ("[limits.web]\nmemory-max = true\n",
          "[limits.web] memory-max: true is no size; one is a text such as '10MiB', or a whole number of bytes"),
         ("[limits.web]\ncpu-quota = 0.5\n",
-         "[limits.web] cpu-quota: 0.5 is no share; one is a text such as '50%', of one processor, or '200%'"),
-        ('[limits.web]\ncpu-quota = "0%"\n', "[limits.web] cpu-quota: it must be >= 0.01: 0.0"),
+         "[limits.web] cpu-quota: 0.5 is no share; one is a text such as '50%', of one processor, or '200%', from "
+         "'1%' to '1000000%'"),
+        ('[limits.web]\ncpu-quota = "0%"\n',
+         "[limits.web] cpu-quota: \"0%\" is no share; one is a text such as '50%', of one processor, or '200%', from "
+         "'1%' to '1000000%'"),
         ("[limits.web]\ncpu-weight = 0\n", "[limits.web] cpu-weight: it must be >= 1: 0"),
         ("[limits.web]\ntasks-max = 0\n", "[limits.web] tasks-max: it must be >= 1: 0"),
     ],

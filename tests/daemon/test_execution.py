@@ -174,6 +174,26 @@ def test_the_environments_file_comes_after_the_table(tmp_path: Path) -> None:
         environment_of(shell("", environment_file=tmp_path / "none"), identity(program))
 
 
+@pytest.mark.parametrize("odd", [{}, {"server.port": "8080", "a b": "c=d"}])
+def test_the_gate_changes_nothing_of_what_the_program_is_given(odd: dict[str, str]) -> None:
+    # Behind the gate, for its limits.
+    keys: dict[str, Any] = {"environment": {"A": "1", **odd}, "resource_limits": {"core": (0, 0)}}
+    program = Program(("/usr/bin/env", "-0"), **keys)
+    wanted = environment_of(program, identity(program))
+    (line,) = run(program)
+    assert dict(each.split("=", 1) for each in line.rstrip("\0").split("\0")) == wanted
+    ignored = run(Program(("grep", "SigIgn", "/proc/self/status"), **keys))
+    assert ignored == run(Program(("grep", "SigIgn", "/proc/self/status")))
+    assert run(Program(("readlink", "/proc/self/fd/0"), **keys)) == ["/dev/null"]
+
+
+def test_odd_names_and_sockets_go_together(two: list[socket.socket]) -> None:
+    keys: dict[str, Any] = {"environment": {"server.port": "1"}}
+    words, *_ = run(shell("echo $LISTEN_PID $$ $LISTEN_FDS; ls /proc/$$/fd", **keys), SOCKETS, (two[0].fileno(),))
+    pid, own_pid, count = words.split()
+    assert (pid, count) == (own_pid, "2")
+
+
 @is_root
 def test_any_user_can_open_its_standard_output() -> None:
     assert run(shell("id -un >/dev/stdout; echo error >/dev/stderr", user="nobody")) == ["nobody", "error"]

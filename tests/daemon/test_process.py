@@ -444,14 +444,21 @@ async def test_a_program_with_limits_that_ends_at_once_is_not_taken_for_an_orpha
 
 
 @pytest.mark.parametrize(
-    ("number", "is_from_herdd", "reached", "is_told"),
-    [(SIGKILL, False, 1, True), (SIGKILL, False, 0, False), (SIGTERM, False, 1, False), (SIGKILL, True, 1, False)],
+    ("number", "is_from_herdd", "limit", "reached", "is_told"),
+    [
+        (SIGKILL, False, "1048576", 1, True),
+        (SIGKILL, False, "1048576", 0, False),
+        (SIGKILL, False, "max", 1, False),
+        (SIGTERM, False, "1048576", 1, False),
+        (SIGKILL, True, "1048576", 1, False),
+    ],
 )
 async def test_only_the_kernels_end_for_the_services_own_limit_is_told_as_such(
-    tmp_path: Path, number: Signals, is_from_herdd: bool, reached: int, is_told: bool
+    tmp_path: Path, number: Signals, is_from_herdd: bool, limit: str, reached: int, is_told: bool
 ) -> None:
     # What the kernel writes where it has ended another of the service's processes, too.
-    (tmp_path / "memory.events").write_text(f"low 0\nhigh 0\nmax 9\noom {reached}\noom_kill 1\n")
+    (tmp_path / "memory.max").write_text(f"{limit}\n")
+    (tmp_path / "memory.events.local").write_text(f"low 0\nhigh 0\nmax 9\noom {reached}\noom_kill 1\n")
     async with running(program("exec sleep infinity")) as process:
         process.group = Group(tmp_path)
         if is_from_herdd:

@@ -7,13 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import pytest
 
 from herd.daemon.files import opened_directory
 from herd.daemon.rotation import rotated
+from scripts import STUBBORN
 from support import HERDD, PATIENCE, Daemon, herdd, lives, program, short_directory
 
 SLEEP = "exec sleep infinity"
@@ -318,6 +321,21 @@ def test_a_crash_loop_stays_disabled() -> None:
             daemon.until("web", lambda facts: not facts["enabled"])
         with herdd(config, directory=directory) as daemon:
             assert not daemon.status("web")["enabled"]
+
+
+def test_the_end_of_what_was_taken_over_begins_today() -> None:
+    config = program("web", STUBBORN, ready={"line": "ready"}, grace_period=600)
+    with short_directory() as directory:
+        with herdd(config, directory=directory, ends=False) as first:
+            begun = first.until_status("web", "running")["sinceUSec"]
+            first.remembered("web")
+            killed(first)
+        with herdd(config, directory=directory) as second:
+            assert second.until_status("web", "running")["sinceUSec"] == pytest.approx(begun, abs=1_000_000)
+            asked = time.time()
+            second.process.terminate()
+            assert second.until_status("web", "stopping")["sinceUSec"] >= asked * 1e6
+            second.process.terminate()
 
 
 def test_a_herdd_that_is_told_to_end_at_once_ends_what_it_took_over() -> None:

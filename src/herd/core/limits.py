@@ -18,10 +18,11 @@ from herd.core.words import size
 
 # 1.0 is the whole of one processor.
 Processors = Annotated[float, "'50%'"]
-_PERCENT = re.compile(r"([0-9]+)%")
+_PERCENT = re.compile(r"([0-9]{1,9})%")
 # Microseconds.
 _PERIOD = 100_000
-_LEAST_QUOTA = 0.01
+# More processors than any machine has.
+_MOST_PERCENT = 1_000_000
 _LEAST_MEMORY = 1024 * 1024
 # The kernel's PID_MAX_LIMIT; of more it will not hear.
 _MOST_TASKS = 4 * 1024 * 1024
@@ -30,9 +31,10 @@ _MOST_TASKS = 4 * 1024 * 1024
 def read_processors(value: Any) -> float:
     """What TOML has for Processors. Raises ValueError."""
     found = _PERCENT.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
+    if found is None or not 1 <= int(found[1]) <= _MOST_PERCENT:
         raise ValueError(
-            f"{json.dumps(value, default=str)} is no share; one is a text such as '50%', of one processor, or '200%'"
+            f"{json.dumps(value, default=str)} is no share; one is a text such as '50%', of one processor, or '200%', "
+            f"from '1%' to '{_MOST_PERCENT}%'"
         )
     return int(found[1]) / 100
 
@@ -43,7 +45,7 @@ class Limits:
 
     # Bytes. What would take more is ended by the kernel.
     memory_max: Bytes | None = field(default=None, validator=validators.optional(validators.ge(_LEAST_MEMORY)))
-    cpu_quota: Processors | None = field(default=None, validator=validators.optional(validators.ge(_LEAST_QUOTA)))
+    cpu_quota: Processors | None = None
     # 1 to 10,000: the share where several services want more than there is. The kernel has 100 for whoever says none.
     cpu_weight: int | None = field(
         default=None, validator=validators.optional([validators.ge(1), validators.le(10_000)])

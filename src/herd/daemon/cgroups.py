@@ -9,6 +9,7 @@ delegated is an attribute that systemd sets (systemd's CGROUP_DELEGATION.md). Al
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
@@ -70,12 +71,16 @@ class Group:
     def is_short_of_memory(self) -> bool:
         """Whether the kernel ended one of them, for they would have taken more than they may.
 
-        That alone: oom_kill counts whom it ended for want of memory on the whole machine, too.
+        That alone: oom_kill counts whom it ended for want of memory on the whole machine, too, and without a limit of
+        its own a group can be short only of that.
         """
-        return bool(self._number("memory.events", "oom") and self._number("memory.events", "oom_kill"))
+        events = "memory.events.local"
+        is_limited = self._number("memory.max") is not None
+        return bool(is_limited and self._number(events, "oom") and self._number(events, "oom_kill"))
 
     def _number(self, file: str, name: str | None = None) -> int | None:
-        with suppress(OSError):
+        # What is no number is "max".
+        with suppress(OSError, ValueError):
             lines = (self.path / file).read_text().splitlines()
             return next((int(line.split()[-1]) for line in lines if name in (None, line.split()[0])), None)
         return None
@@ -107,17 +112,14 @@ class Groups:
         root = own.parent if own.name in _LEAVES else own
         return cls(root) if _is_delegated(root) else None
 
-    def settle(self) -> bool:
-        """Have herdd itself in a group of its own; False where it may not, or shares the unit with others."""
+    def settle(self) -> None:
+        """Have herdd itself in a group of its own. Raises OSError where it may not, or shares the unit with others."""
         own = self.root / _HERDD
-        with suppress(OSError):
-            if not _processes(self.root) <= {os.getpid()}:
-                return False
-            own.mkdir(exist_ok=True)
-            Group(own).take_in(os.getpid())
-            self._give_controllers()
-            return True
-        return False
+        if not _processes(self.root) <= {os.getpid()}:
+            raise OSError(errno.EBUSY, "processes that are not herdd are in it", str(self.root))
+        own.mkdir(exist_ok=True)
+        Group(own).take_in(os.getpid())
+        self._give_controllers()
 
     def lacking(self, limits: Limits) -> str:
         """The controllers that these limits need and herdd was not given, as words; empty if there are all."""

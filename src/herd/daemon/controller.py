@@ -171,7 +171,9 @@ class Controller:
             self._around.warn(f"{self.service.name}: internal fault: {fault}")
             return
         if self.state.status is not before.status:
-            self.since = self._inherited_since if self.runner.is_adopted else time.time()
+            # A process that was taken over runs since before this herdd; its end is of today.
+            is_of_before = self.runner.is_adopted and self.state.status is Status.RUNNING
+            self.since = self._inherited_since if is_of_before else time.time()
             self.runner.stage = None
         if self.state.status is Status.STOPPED and self.state.respawn_at is None:
             # Before anybody hears of it: who was told that it stopped finds nothing of it.

@@ -2,9 +2,8 @@
 
 Three things can be done only there, and Python must not run in a forked child of a program with threads: to limit
 resources before the program's first instruction, to have it in a control group by then, and to say in $LISTEN_PID which
-process the sockets are for. So such a program is begun by a shell, as the service's user, that waits for a line on its
-standard input; herdd limits that process from outside (prlimit(2)), moves it, and lets it go, and it executes the
-program in its own place.
+process the sockets are for. So such a program waits at a gate (gate.py), as the service's user; herdd limits that
+process from outside (prlimit(2)), moves it, and lets it go, and it executes the program in its own place.
 """
 
 from __future__ import annotations
@@ -25,17 +24,13 @@ from herd.core.service import Program
 from herd.daemon import limits
 from herd.daemon.cgroups import Group
 from herd.daemon.environment import read_environment
+from herd.daemon.gate import gate
 from herd.daemon.identity import Identity
 
 T = TypeVar("T")
 
 FIRST_SOCKET = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_GATE = """
-read -r wrapper || exit 1
-[ -z "$LISTEN_FDS" ] || export LISTEN_PID=$$
-exec $wrapper "$@" </dev/null
-"""
 _CLONE_FILES = 0x400
 _ONE_TABLE = threading.Lock()
 
@@ -136,7 +131,7 @@ def _behind_gate(
     outputs: tuple[int, int],
     sockets: Sequence[int],
 ) -> int:
-    command = ("/bin/sh", "-c", _GATE, "sh", *program.command)
+    command = gate(program.command, environment)
     passed = range(FIRST_SOCKET, FIRST_SOCKET + len(sockets))
 
     def begin() -> int:

@@ -168,9 +168,16 @@ async def _sweep(paths: Paths) -> None:
         await succession.sweep(paths.processes_dir, partial(click.echo, err=True))
 
 
-def _groups() -> Groups | None:
+def _groups() -> Groups | str:
+    """Those to give, or why there are none, a clause."""
     groups = Groups.delegated()
-    return groups if groups is not None and groups.settle() else None
+    if groups is None:
+        return "systemd has delegated none (Delegate= in herdd.service)"
+    try:
+        groups.settle()
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}; let systemd restart herdd"
+    return groups
 
 
 @asynccontextmanager

@@ -217,7 +217,7 @@ class Process:
             if place == self.pid and not self._reaped:
                 return True
             if parent == os.getpid():
-                return belongs(place, self.pid, self.mark)
+                return belongs(place, self.pid, self.mark) or pid in self._grouped()
             place = parent
         # One on the way has ended: what is below it has another parent now.
         return (parent is None and place != pid and self.has(pid)) or pid in self._grouped()

@@ -113,7 +113,8 @@ async def sweep(processes_dir: Path, say: Callable[[str], None]) -> None:
 
 async def _end(remains: Remains, say: Callable[[str], None]) -> None:
     """KILL what is to end, again and again until nothing of it is left."""
-    while found := await trio.to_thread.run_sync(remains.pids):
+    beyond: set[int] = set()
+    while found := await trio.to_thread.run_sync(remains.pids) - beyond:
         say(f"{len(found)} processes of an earlier herdd, which cannot be taken over, are ended.")
         for group in remains.groups:
             group.kill()
@@ -123,6 +124,10 @@ async def _end(remains: Remains, say: Callable[[str], None]) -> None:
                 try:
                     pidfd_send_signal(descriptor, SIGKILL)
                     await trio.lowlevel.wait_readable(descriptor)
+                except PermissionError:
+                    # Of a user's herdd: one that has become another user's.
+                    say(f"cannot end the process {pid}: it is another user's.")
+                    beyond.add(pid)
                 finally:
                     os.close(descriptor)
     for group in remains.groups:

@@ -56,7 +56,7 @@ class Supervisor:
         disabled: DisabledNames,
         state_dir: Path,
         show: Callable[[Sequence[Line]], None],
-        groups: Groups | None = None,
+        groups: Groups | str = "nobody has given it any",
     ) -> None:
         # Reads the configuration; blocks. Raises ConfigurationError.
         self.read = read
@@ -77,7 +77,8 @@ class Supervisor:
         self.is_upgrade = False
         self.processes_dir = processes_dir
         # What services' processes are kept in, where there is any.
-        self.groups = groups
+        self.groups = groups if isinstance(groups, Groups) else None
+        self._ungrouped_because = "" if isinstance(groups, Groups) else groups
         # The services whose processes an earlier herdd started.
         self.taken_over: set[str] = set()
         self._ledger_file = state_dir / "ledger.sqlite"
@@ -139,7 +140,7 @@ class Supervisor:
         if not limits.files:
             return ""
         if self.groups is None:
-            return "herdd has no control group of its own; let systemd delegate one (Delegate= in herdd.service)"
+            return f"herdd has no control groups to give: {self._ungrouped_because}"
         missing = self.groups.lacking(limits)
         return f"herdd was given no {missing}; see DelegateControllers of: systemctl show herdd" if missing else ""
 
