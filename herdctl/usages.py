@@ -22,7 +22,11 @@ USAGES = {
         "log jami mumble --since 2h",
     ),
     "watch": ("[SERVICE]", "Print how the service is, then each change, until interrupted.", "watch jami"),
-    "audit": ("[-f] [-n NUMBER] [--since WHEN]", "Print who did what, and who was refused.", "audit --since 2d"),
+    "audit": (
+        "[-f] [-n NUMBER] [--since WHEN]",
+        "Print who did what, who did not succeed, and who was refused.",
+        "audit --since 2d",
+    ),
     "reload": (
         "root [--dry-run] [--no-restart]",
         "Read the configuration again and carry out what is new in it, restarting what changed; "

@@ -23,7 +23,7 @@ from herd.daemon.verbs import VERBS, perform
 _STREAMS = {
     "log": "Print the last lines of its log, those of several services merged.",
     "watch": "Print how the service is, then each change, until interrupted.",
-    "audit": "Print who did what, and who was refused.",
+    "audit": "Print who did what, who did not succeed, and who was refused.",
 }
 _FILES = frozenset({"FILE", "DIRECTORY"})
 # Seconds. Nobody waits longer for a word.
