@@ -66,6 +66,7 @@ def test_a_log_directory_may_be_written_with_dots() -> None:
         # Others' to write in: herdd's own logs may lie below it, and only those.
         directory.chmod(0o777)
         (directory / "log").mkdir(0o750)
+        (directory / "x").mkdir()
         with herdd(
             program("web", "echo hello; exec sleep 1000"), f"--log-dir={directory}/x/../log", directory=directory
         ) as daemon:
