@@ -7,7 +7,9 @@ is printed; a dry run does no more than that.
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -138,8 +140,16 @@ def _refuse_others(bindir: Path) -> None:
         if place := _others_place(bindir / name):
             raise HerdError(
                 f"cannot set up herdd: others than root can change {place}, and root would run {bindir / name}; "
-                "install it with pipx as root (PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install herdctl)"
+                + _remedy(place)
             )
+
+
+def _remedy(place: Path) -> str:
+    found = place.lstat()
+    if found.st_uid == 0:
+        # To install it anew may lead to the same place: /usr/local/bin is the group staff's on many a Debian.
+        return f"keep them from it: chmod {'go-w' if found.st_mode & 0o002 else 'g-w'} {place}"
+    return "install it with pipx as root (PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install herdctl)"
 
 
 def _others_place(path: Path) -> Path | None:
@@ -149,11 +159,29 @@ def _others_place(path: Path) -> Path | None:
         is_link = stat.S_ISLNK(found.st_mode)
         # A sticky directory keeps root's entries from those who share it.
         is_kept = is_link or (place != path and found.st_mode & stat.S_ISVTX)
-        if found.st_uid != 0 or (found.st_mode & 0o022 and not is_kept):
+        if found.st_uid != 0 or (_is_open(found) and not is_kept):
             return place
         if is_link and (beyond := _others_place(place.parent / place.readlink())):
             return beyond
     return None
+
+
+def _is_open(found: os.stat_result) -> bool:
+    """Whether its mode lets others than root write to it."""
+    return bool(found.st_mode & 0o002 or (found.st_mode & 0o020 and _has_members(found.st_gid)))
+
+
+def _has_members(gid: int) -> bool:
+    """Whether anybody but root is in the group: as getent(1) lists users and groups."""
+    users = pwd.getpwall()
+    roots = {user.pw_name for user in users if user.pw_uid == 0}
+    if any(user.pw_gid == gid and user.pw_uid != 0 for user in users):
+        return True
+    try:
+        return not roots.issuperset(grp.getgrgid(gid).gr_mem)
+    except KeyError:
+        # Nobody knows of it: whoever was in it once may be still.
+        return True
 
 
 def _write(file: File) -> None:

@@ -395,6 +395,7 @@ def test_check_says_that_it_is_right_and_starts_nothing() -> None:
 def test_secrets_that_everybody_can_read_are_warned_of_and_not_said() -> None:
     tables = """
 [mumble]
+superuser-password = ""
 server-password-file = "/etc/herd/password"
 server-password = "hush"
 public-registration = {name = "x", password = "hush", url = "https://x", hostname = "x"}
@@ -409,6 +410,19 @@ public-registration = {name = "x", password = "hush", url = "https://x", hostnam
     assert exposure.warnings(Path("/x"), 0o100644, tomllib.loads(program("web", "x"))) == ()
 
 
+def test_secrets_behind_a_directory_of_ones_own_are_not_warned_of() -> None:
+    tables = tomllib.loads(program("web", "x", environment={"API_TOKEN": "hush"}))
+    with short_directory() as directory:
+        (directory / "home").mkdir(0o700)
+        (directory / "home/herd.toml").touch()
+        (directory / "link").symlink_to("home/herd.toml")
+        for path in (directory / "home/herd.toml", directory / "link"):
+            assert exposure.warnings(path, 0o100644, tables) == ()
+        (directory / "home").chmod(0o711)
+        for path in (directory / "home/herd.toml", directory / "link"):
+            assert len(exposure.warnings(path, 0o100644, tables)) == 1
+
+
 def test_a_check_a_start_and_a_reload_warn_of_secrets_that_everybody_can_read() -> None:
     secret = program("web", "exec sleep 1000", environment={"PASSWORD": "hush"})
     with short_directory() as directory:
@@ -418,9 +432,18 @@ def test_a_check_a_start_and_a_reload_warn_of_secrets_that_everybody_can_read() 
         assert (checked.returncode, checked.stdout) == (0, f"{directory}/herd.toml is right: web\n")
         assert checked.stderr.startswith("herdd: Everybody on this host can read ")
         with herdd(secret, directory=directory) as daemon:
-            daemon.said("Everybody on this host can read ")
+            daemon.said("and so [service.web.environment] PASSWORD;")
             daemon.herd("reload", "root")
-            daemon.said("Everybody on this host can read ", 2)
+            # Only what is new is said.
+            (directory / "herd.toml").write_text(secret + program("db", "x", environment={"TOKEN": "hush"}))
+            daemon.herd("reload", "root", "--no-restart")
+            daemon.said("[service.db.environment] TOKEN")
+            (directory / "herd.toml").chmod(0o640)
+            daemon.herd("reload", "root")
+            (directory / "herd.toml").chmod(0o644)
+            daemon.herd("reload", "root")
+            daemon.said("[service.db.environment] TOKEN", 2)
+            assert len([line for line in daemon.lines if "Everybody on this host can read " in line]) == 3
             assert "hush" not in "".join(daemon.lines)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 
 import trio
@@ -24,6 +24,7 @@ class Bulletin:
         self.log = log
         self._show = show
         self._watchers: set[trio.MemorySendChannel[Controller]] = set()
+        self._standing: Collection[str] = ()
         # Lines, and events to set once all before them are written.
         self._send, self._receive = trio.open_memory_channel[Line | trio.Event](float("inf"))
 
@@ -47,6 +48,13 @@ class Bulletin:
     def say(self, text: str, priority: Priority = Priority.INFO) -> None:
         """One line in the log and on standard error."""
         self._send.send_nowait(Line(text, priority))
+
+    def warn_of(self, standing: Collection[str]) -> None:
+        """Warn of what should be otherwise from now on, but for what was so at the last call."""
+        for text in standing:
+            if text not in self._standing:
+                self.say(text, Priority.WARNING)
+        self._standing = standing
 
     async def flush(self) -> None:
         """Wait until all that was said is in the log."""

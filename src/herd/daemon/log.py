@@ -86,6 +86,7 @@ class ServiceLog:
         self._pending_bytes = 0
         self._due = math.inf
         self._order = trio.Lock()
+        self._loss = trio.Event()
         self.settle(place, time_stamps=time_stamps)
 
     def settle(self, place: Path | Literal[False] | None, *, time_stamps: bool | None) -> None:
@@ -133,6 +134,11 @@ class ServiceLog:
     def lost(self) -> int:
         """Lines that could not be written to the file."""
         return self._file.lost if self._file else 0
+
+    async def lossy(self) -> str:
+        """Wait until a line could not be written to the file; why, a clause."""
+        await self._loss.wait()
+        return self._file.reason if self._file else ""
 
     @property
     def recent(self) -> list[str]:
@@ -279,9 +285,12 @@ class ServiceLog:
 
     async def _in_thread(self, work: Callable[[Unpack[Arguments]], T], *arguments: *Arguments) -> T:
         result = await trio.to_thread.run_sync(work, *arguments, limiter=self.writers)
-        if self._file is not None and self._file.has_moved:
-            self._file.has_moved = False
-            self._compress()
+        if self._file is not None:
+            if self._file.lost:
+                self._loss.set()
+            if self._file.has_moved:
+                self._file.has_moved = False
+                self._compress()
         return result
 
     # What others ask.

@@ -23,7 +23,7 @@ _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT
 
 
 class LogFile:
-    """The file and its older ones. `lost` counts lines that could not be written.
+    """The file and its older ones. `lost` counts lines that could not be written; `reason` is why the last were not.
 
     `is_elsewhere` than among herdd's logs: there root writes only where nobody else can say what is there.
     """
@@ -34,6 +34,7 @@ class LogFile:
         # May be replaced at any time.
         self.policy = policy
         self.lost = 0
+        self.reason = ""
         # Files were moved aside since it was last taken down.
         self.has_moved = False
         self._lock = threading.Lock()
@@ -44,7 +45,6 @@ class LogFile:
         self._is_tidy = False
         # Lost, and the file does not say so yet.
         self._missing = 0
-        self._reason = ""
 
     def append(self, blocks: Iterable[Block]) -> None:
         """Write the blocks in their order. What cannot be written is counted."""
@@ -149,7 +149,7 @@ class LogFile:
         if not self._missing:
             return []
         lines = "1 line is" if self._missing == 1 else f"{self._missing} lines are"
-        return [prefix + f"herdd: {lines} missing here: {self._reason}\n".encode()]
+        return [prefix + f"herdd: {lines} missing here: {self.reason}\n".encode()]
 
     def _write(self, buffers: list[bytes | memoryview], size: int) -> None:
         """Write all of it, or the whole lines that fit, and count the others. Raises OSError if nothing was written."""
@@ -181,4 +181,4 @@ class LogFile:
     def _lose(self, lines: int, error: OSError) -> None:
         self.lost += lines
         self._missing += lines
-        self._reason = error.strerror or str(error)
+        self.reason = error.strerror or str(error)

@@ -5,6 +5,7 @@ SIGTERM and SIGINT stop every service in reverse order; a second one ends them a
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import pwd
@@ -27,6 +28,7 @@ from herd.daemon.cgroups import Groups
 from herd.daemon.config import Configuration
 from herd.daemon.journal import Line, is_journal, with_priorities, with_stamps
 from herd.daemon.limits import OPEN_FILES
+from herd.daemon.log import ServiceLog
 from herd.daemon.paths import Paths, default_paths
 from herd.daemon.process import MARKS, become_subreaper, reap_orphans
 from herd.daemon.remembered import DisabledNames, home
@@ -91,14 +93,19 @@ def chosen_paths(
 ) -> Paths:
     """The usual places, but for those given, which may be relative."""
     usual = default_paths(os.environ)
-    runtime = (runtime_dir or usual.runtime_dir).absolute()
+    runtime = _settled(runtime_dir or usual.runtime_dir)
     return Paths(
-        config=(config_file or usual.config).absolute(),
+        config=_settled(config_file or usual.config),
         runtime_dir=runtime,
-        state_dir=(state_dir or usual.state_dir).absolute(),
-        log_dir=(log_dir or usual.log_dir).absolute(),
-        socket=(socket or runtime / "socket").absolute(),
+        state_dir=_settled(state_dir or usual.state_dir),
+        log_dir=_settled(log_dir or usual.log_dir),
+        socket=_settled(socket or runtime / "socket"),
     )
+
+
+def _settled(path: Path) -> Path:
+    # Without "..", as the way to a file is walked (files.py): else the same place would not be known for the same.
+    return Path(os.path.abspath(path))
 
 
 def surroundings(paths: Paths) -> Surroundings:
@@ -126,7 +133,6 @@ async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str]
         # Root needs no groups, and so none of them is there to be left to a service.
         os.setgroups([])
     become_subreaper()
-    MARKS.home = home(paths.processes_dir)
     disabled = DisabledNames(paths.state_dir / "disabled.json")
     supervisor = Supervisor(
         configuration, read, paths.log_dir, paths.processes_dir, disabled, paths.state_dir, _show, _groups()
@@ -137,6 +143,7 @@ async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str]
         trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as stops,
         trio.open_signal_receiver(signal.SIGCHLD) as ended,
     ):
+        MARKS.home = home(paths.processes_dir)
         async with listening(paths.socket) as control, leaving_nothing(supervisor), trio.open_nursery() as nursery:
             await nursery.start(supervisor.run)
             await succession.take_over(supervisor)
@@ -144,9 +151,10 @@ async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str]
             nursery.start_soon(_heed_signals, stops, supervisor)
             nursery.start_soon(serve, control.listener, supervisor, supervisor.warn)
             nursery.start_soon(manager.attend, paths.socket, supervisor)
+            for log in (supervisor.bulletin.log, *supervisor.audit.logs):
+                nursery.start_soon(_tell_of_loss, log, supervisor.warn)
             supervisor.say(f"herdd {herd.__version__} listens on {paths.socket}.")
-            for warning in configuration.warnings:
-                supervisor.warn(warning)
+            supervisor.bulletin.warn_of(configuration.warnings)
             orders.start_all(supervisor)
             await supervisor.end_asked.wait()
             successor = None
@@ -193,20 +201,26 @@ async def leaving_nothing(supervisor: Supervisor) -> AsyncIterator[None]:
 
 def _make_directories(paths: Paths) -> None:
     uid, gid = os.geteuid(), os.getegid()
-    modes = {
+    # Their modes, and the options that name them.
+    wanted = {
         # Whoever has a role has to reach the socket (places.py).
-        paths.runtime_dir: 0o755,
-        paths.services_dir: 0o755,
+        paths.runtime_dir: (0o755, "--runtime-dir"),
+        paths.services_dir: (0o755, "--runtime-dir"),
         # Services' homes lie below it: others may pass through and not look around.
-        paths.state_dir: 0o711,
-        paths.processes_dir: 0o700,
-        paths.log_dir: 0o750,
+        paths.state_dir: (0o711, "--state-dir"),
+        paths.processes_dir: (0o700, "--runtime-dir"),
+        paths.log_dir: (0o750, "--log-dir"),
     }
-    for directory, mode in modes.items():
+    for directory, (mode, option) in wanted.items():
         try:
             _make_or_check(directory, mode, uid, gid)
+            if directory == paths.log_dir:
+                # The way on which every log is opened: what is refused there would be lost, line by line.
+                with files.opened_directory(directory):
+                    pass
         except OSError as error:
-            raise HerdError(f"cannot use the directory {directory}: {error.strerror}") from error
+            remedy = f"name {'the real one' if error.errno == errno.ELOOP else 'another'} with {option}"
+            raise HerdError(f"cannot use the directory {directory}: {error.strerror}; {remedy}") from error
 
 
 def _make_or_check(directory: Path, mode: int, uid: int, gid: int) -> None:
@@ -215,6 +229,12 @@ def _make_or_check(directory: Path, mode: int, uid: int, gid: int) -> None:
         files.make_directory(directory, mode, uid, gid)
     elif directory.stat().st_mode & 0o022:
         raise HerdError(f"cannot use the directory {directory}: others may write there; choose one of herdd's own")
+
+
+async def _tell_of_loss(log: ServiceLog, warn: Callable[[str], None]) -> None:
+    """Say it once of one of herdd's own, and so on standard error: no status tells of these."""
+    reason = await log.lossy()
+    warn(f"cannot write {log.path}: {reason}; lines of it are lost until that is mended.")
 
 
 async def _reap(ended: AsyncIterator[int]) -> None:

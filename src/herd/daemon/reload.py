@@ -34,8 +34,7 @@ async def reload(supervisor: Supervisor, *, restart: bool) -> tuple[Plan, list[s
     async with supervisor.reloading:
         configuration = await trio.to_thread.run_sync(supervisor.read)
         found = _compare(supervisor, configuration)
-        for warning in configuration.warnings:
-            supervisor.warn(warning)
+        supervisor.bulletin.warn_of(configuration.warnings)
         supervisor.keep_logs(configuration.log)
         supervisor.people = configuration.people
         supervisor.give_roles(configuration.access)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from attrs import asdict, evolve, field, frozen
 
+from herd.core.errors import HerdError
 from herd.core.service import Program
 from herd.daemon import process
 from herd.daemon.census import hold, mark_of
@@ -45,21 +46,31 @@ class Record:
 
 
 def home(directory: Path) -> str:
-    """What the marks of all processes begin with that herdds of this directory start. Raises OSError.
+    """What the marks of all processes begin with that herdds of this directory start. Raises HerdError.
 
-    No path, for that may be the same in a container. It is made by the first herdd.
+    No path, for that may be the same in a container. It is made by the first herdd, whole or not at all. Asked by the
+    sole daemon.
     """
     path = directory / "home"
-    with suppress(FileNotFoundError):
-        if text := path.read_text().strip():
-            return f"{text}-"
-    text = secrets.token_hex(8)
-    path.write_text(text)
+    try:
+        with suppress(FileNotFoundError):
+            if text := path.read_text().strip():
+                return f"{text}-"
+        text = secrets.token_hex(8)
+        temporary = path.with_suffix(".new")
+        temporary.write_text(text)
+        temporary.replace(path)
+    except OSError as error:
+        remedy = f"let herdd read and write {path}, and make room where there is none"
+        raise HerdError(f"cannot use the directory {directory}: {error.strerror}; {remedy}") from error
     return f"{text}-"
 
 
 def left_home(directory: Path) -> str:
-    """The same for what a herdd has left; empty if it has left no record, for then it has ended in order."""
+    """The same for what a herdd has left; empty if it has left no record, for then it has ended in order.
+
+    Raises HerdError.
+    """
     return home(directory) if any(directory.glob("*.json")) else ""
 
 

@@ -61,8 +61,10 @@ def sole_daemon(path: Path) -> Iterator[None]:
                 f"cannot listen on {path}: {owner or 'another herdd'} answers there already; "
                 f"stop it with: herd --socket {path} stop root"
             ) from None
-        os.truncate(lock, 0)
-        os.pwrite(lock, f"herdd (pid {os.getpid()})\n".encode(), 0)
+        # Held is held: where there is no room for its name, the next one is told of another herdd.
+        with suppress(OSError):
+            os.truncate(lock, 0)
+            os.pwrite(lock, f"herdd (pid {os.getpid()})\n".encode(), 0)
         yield
     finally:
         os.close(lock)
