@@ -26,7 +26,7 @@ import herdctl
 import peer_measures as measures
 import proc
 from bench_theirs import python
-from herd.daemon.process import become_subreaper
+from herd.daemon.children import become_subreaper
 from peer_targets import METRICS, OURS, TARGETS, Results
 from peers import PEERS, Peer
 

@@ -73,6 +73,8 @@ def test_a_log_directory_may_be_written_with_dots() -> None:
             daemon.until_status("web", "running")
             daemon.herd("stop", "web")
             assert daemon.status("web")["lostLines"] == 0
+            # Who asks for it gets it written first.
+            assert daemon.written("web") == ["hello"]
             assert daemon.log("web").endswith(" hello\n")
             assert "listens on" in daemon.log("root")
 

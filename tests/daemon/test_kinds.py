@@ -20,11 +20,11 @@ def test_a_one_shot_runs_before_what_requires_it_and_once_for_all_of_them() -> N
         facts = daemon.until_status("setup", "stopped")
         assert (facts["done"], facts["exitCode"], facts["failing"]) == (True, 0, False)
         assert daemon.herd("restart", "web").returncode == 0
-        assert daemon.log("setup").count("prepared") == 1
+        assert daemon.written("setup") == ["prepared"]
         assert "One-shot:\n * setup\n" in daemon.herd("status").stdout
         # Asked for, it runs again.
         assert daemon.herd("start", "setup").stdout == "Service setup has been started.\n"
-        assert daemon.log("setup").count("prepared") == 2
+        assert daemon.written("setup") == ["prepared"] * 2
 
 
 def test_a_one_shot_that_fails_keeps_what_requires_it_from_starting_and_can_be_tried_again() -> None:
@@ -75,7 +75,7 @@ def test_a_service_is_stopped_by_the_signal_it_wants() -> None:
     with herdd(program("web", QUITTING, stop_signal="QUIT", ready={"line": "ready"}, grace_period=0.2)) as daemon:
         daemon.until_status("web", "running")
         assert daemon.herd("stop", "web").returncode == 0
-        assert "quitting" in daemon.log("web")
+        assert "quitting" in daemon.written("web")
 
 
 def test_a_process_that_ends_by_itself_without_respawn_is_stopped_and_not_disabled() -> None:

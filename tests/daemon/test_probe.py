@@ -20,9 +20,9 @@ import trio
 from herd.core.readiness import CommandSuccess, HttpStatus, Probe, TcpPort, UnixSocket
 from herd.core.service import Program
 from herd.daemon.census import MARK
+from herd.daemon.children import become_subreaper, reap_orphans
 from herd.daemon.identity import identity
 from herd.daemon.probe import Prober
-from herd.daemon.process import become_subreaper, reap_orphans
 from ports import free_port
 
 is_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes users")

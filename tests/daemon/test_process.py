@@ -27,9 +27,10 @@ from herd.core.service import Program
 from herd.daemon import census
 from herd.daemon.census import MARK, Census, mark_of
 from herd.daemon.cgroups import Group
+from herd.daemon.children import become_subreaper, reap_orphans
 from herd.daemon.command import run_command
 from herd.daemon.identity import Identity, NoIdentity, identity
-from herd.daemon.process import Process, become_subreaper, reap_orphans, spawn
+from herd.daemon.process import Process, spawn
 
 is_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes users")
 

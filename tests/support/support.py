@@ -27,7 +27,7 @@ import psutil
 
 from herd.core.protocol import MAX_REPLY, Call, FrameBuffer
 from herd.daemon.census import MARK
-from herd.daemon.process import become_subreaper
+from herd.daemon.children import become_subreaper
 
 # As long as any single wait may take; a machine under load needs more than a quiet one.
 PATIENCE = 60.0

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from herd.daemon.process import become_subreaper
+from herd.daemon.children import become_subreaper
 from support import HERD, short_directory
 
 DEMO = Path(__file__).resolve().parents[2] / "tools" / "demo.py"

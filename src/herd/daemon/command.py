@@ -17,9 +17,10 @@ from attrs import define, evolve, field, frozen
 
 from herd.core.events import Ending
 from herd.core.service import Program
+from herd.daemon.children import reap_orphans
 from herd.daemon.execution import FIRST_SOCKET, output_pipe
 from herd.daemon.identity import Identity
-from herd.daemon.process import Process, reap_orphans, spawn
+from herd.daemon.process import Process, spawn
 
 # Of what it says on standard error the end is kept. Bytes.
 MOST_MESSAGES = 16 * 1024

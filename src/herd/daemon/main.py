@@ -24,15 +24,15 @@ import herd
 from herd.core.errors import HerdError
 from herd.core.service import Surroundings
 from herd.daemon import config, files, orders, succession
-from herd.daemon.cgroups import Groups
+from herd.daemon.children import MARKS, become_subreaper, reap_orphans
 from herd.daemon.config import Configuration
+from herd.daemon.confinement import Confinement
 from herd.daemon.journal import Line, is_journal, with_priorities, with_stamps
 from herd.daemon.limits import OPEN_FILES
 from herd.daemon.log import ServiceLog
 from herd.daemon.paths import Paths, default_paths
-from herd.daemon.process import MARKS, become_subreaper, reap_orphans
 from herd.daemon.remembered import DisabledNames, home
-from herd.daemon.server import listening, serve, sole_daemon
+from herd.daemon.server import ControlSocket, listening, serve, sole_daemon
 from herd.daemon.supervisor import Supervisor
 from herd.daemon.systemd import Manager
 
@@ -135,7 +135,7 @@ async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str]
     become_subreaper()
     disabled = DisabledNames(paths.state_dir / "disabled.json")
     supervisor = Supervisor(
-        configuration, read, paths.log_dir, paths.processes_dir, disabled, paths.state_dir, _show, _groups()
+        configuration, read, paths.log_dir, paths.processes_dir, disabled, paths.state_dir, _show, Confinement.found()
     )
     # Before anything starts: a signal from here on stops what there is.
     with (
@@ -157,35 +157,27 @@ async def run(paths: Paths, read: Callable[[], Configuration]) -> dict[str, str]
             supervisor.bulletin.warn_of(configuration.warnings)
             orders.start_all(supervisor)
             await supervisor.end_asked.wait()
-            successor = None
-            if supervisor.is_upgrade:
-                supervisor.say("herdd is executed anew; every service runs on.")
-                await manager.be_replaced()
-                successor = {**control.hand_over(), **manager.variables}
-            else:
-                await manager.be_stopped()
-                await orders.stop_all(supervisor)
-                supervisor.say("Every service has been stopped; herdd ends.")
+            successor = await _leave(supervisor, control, manager)
             await supervisor.bulletin.flush()
             nursery.cancel_scope.cancel()
     return successor
 
 
+async def _leave(supervisor: Supervisor, control: ControlSocket, manager: Manager) -> dict[str, str] | None:
+    """Stop every service, or for an upgrade none: then the environment of the herdd that is executed anew."""
+    if supervisor.is_upgrade:
+        supervisor.say("herdd is executed anew; every service runs on.")
+        await manager.be_replaced()
+        return {**control.hand_over(), **manager.variables}
+    await manager.be_stopped()
+    await orders.stop_all(supervisor)
+    supervisor.say("Every service has been stopped; herdd ends.")
+    return None
+
+
 async def _sweep(paths: Paths) -> None:
     with sole_daemon(paths.socket):
         await succession.sweep(paths.processes_dir, partial(click.echo, err=True))
-
-
-def _groups() -> Groups | str:
-    """Those to give, or why there are none, a clause."""
-    groups = Groups.delegated()
-    if groups is None:
-        return "systemd has delegated none (Delegate= in herdd.service)"
-    try:
-        groups.settle()
-    except OSError as error:
-        return f"{error.filename}: {error.strerror}; let systemd restart herdd"
-    return groups
 
 
 @asynccontextmanager

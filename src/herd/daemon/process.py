@@ -9,16 +9,13 @@ stops.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import math
 import os
-import secrets
 import stat
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from signal import Signals, pidfd_send_signal
 
 import trio
@@ -28,57 +25,11 @@ from herd.core.events import Ending
 from herd.core.service import Program
 from herd.daemon.census import MARK, Census, belongs, hold, in_session, living_parent, mark_of, members
 from herd.daemon.cgroups import Group
+from herd.daemon.children import AWAITED, MARKS
 from herd.daemon.execution import environment_of, execute, output_pipe
 from herd.daemon.identity import Identity
 
-_PR_SET_CHILD_SUBREAPER = 36
-
-
-def become_subreaper() -> None:
-    """Let orphaned descendants become our children, not PID 1's (prctl(2))."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
-
-
-class _Marks:
-    """What processes are known by."""
-
-    def __init__(self) -> None:
-        # What all marks of one runtime directory begin with, so that its next herdd knows them (remembered.py).
-        self.home = ""
-
-    def new(self) -> str:
-        """Nobody else's."""
-        return f"{self.home}{secrets.token_hex(16)}"
-
-
-MARKS = _Marks()
-
-
-class _Awaited:
-    """Children that are a service's, or are about to be: not for reap_orphans(), even if they end at once."""
-
-    def __init__(self) -> None:
-        self.pids: set[int] = set()
-        # Programs are executed in threads; while one is, a child that nobody knows may be its.
-        self.beginning = 0
-        self.lock = threading.Lock()
-
-    @contextmanager
-    def newcomer(self) -> Iterator[None]:
-        """While a program is executed."""
-        with self.lock:
-            self.beginning += 1
-        try:
-            yield
-        finally:
-            with self.lock:
-                self.beginning -= 1
-
-
-_AWAITED = _Awaited()
-_CENSUS = Census(_AWAITED.pids)
+_CENSUS = Census(AWAITED.pids)
 
 
 @define
@@ -106,7 +57,7 @@ class Process:
     async def wait(self) -> Ending:
         """How it ended, as soon as it has."""
         await trio.lowlevel.wait_readable(self._pidfd)
-        _AWAITED.pids.discard(self.pid)
+        AWAITED.pids.discard(self.pid)
         self._reaped, self._ended = True, time.monotonic()
         # One that herdd has signalled ends for that; the kernel may have ended another of the service's some time ago.
         took_too_much = self._signal is None and self.group is not None and self.group.is_short_of_memory
@@ -177,7 +128,7 @@ class Process:
         """
         assert self._reaped
         # From here on reap_orphans() leaves it.
-        _AWAITED.pids.add(pid)
+        AWAITED.pids.add(pid)
         try:
             descriptor = hold(pid)
             try:
@@ -186,7 +137,7 @@ class Process:
                 os.close(descriptor)
                 raise
         except BaseException:
-            _AWAITED.pids.discard(pid)
+            AWAITED.pids.discard(pid)
             raise
         os.close(self._pidfd)
         if known := self._members.pop(pid, None):
@@ -231,7 +182,7 @@ class Process:
         if self.has(pid):
             return True
         with suppress(OSError):
-            orphan = living_parent(pid) == os.getpid() and pid not in _AWAITED.pids
+            orphan = living_parent(pid) == os.getpid() and pid not in AWAITED.pids
             # The directory of a process in /proc is its effective user's.
             return orphan and os.stat(f"/proc/{pid}").st_uid == uid and mark_of(pid) is None
         return False
@@ -281,7 +232,7 @@ def reclaim(pid: int, descriptor: int, mark: str, group: Group | None) -> Proces
         raise OSError(errno.ENXIO, "its output is no pipe")
     is_child = living_parent(pid) == os.getpid()
     if is_child:
-        _AWAITED.pids.add(pid)
+        AWAITED.pids.add(pid)
     return Process(pid, output, descriptor, mark, group, is_child)
 
 
@@ -304,25 +255,12 @@ def spawn(
     environment = {**environment_of(program, who), **(extra or {}), "HERD_SERVICE": service, MARK: mark}
     reading, writing = output_pipe(who)
     try:
-        with _AWAITED.newcomer():
+        with AWAITED.newcomer():
             pid = execute(program, who, environment, writing, sockets, errors, group)
-            _AWAITED.pids.add(pid)
+            AWAITED.pids.add(pid)
     except BaseException:
         os.close(reading)
         raise
     finally:
         os.close(writing)
     return Process(pid, reading, hold(pid), mark, group)
-
-
-def reap_orphans() -> None:
-    """Collect ended children that no service awaits; stop at one that a service does."""
-    with _AWAITED.lock, suppress(ChildProcessError):
-        if _AWAITED.beginning:
-            # Whoever begins calls this again.
-            return
-        while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            if ended.si_pid in _AWAITED.pids:
-                # Its own task collects it and calls this again.
-                return
-            os.waitpid(ended.si_pid, 0)

@@ -73,13 +73,13 @@ def _inspect(supervisor: Supervisor, wanted: dict[str, Service]) -> Inheritance:
         names.append(record.service)
         service = wanted.get(record.service)
         may_stay = service is not None and (record.is_ready or service.one_shot or service.schedule is not None)
-        found = _reclaimed(record, service, supervisor.groups) if may_stay and service is not None else None
+        found = _reclaimed(record, service, supervisor.confinement.groups) if may_stay and service is not None else None
         if found is None:
             if is_same(record):
                 leaders.append(record)
         else:
             kept.append((record, *found))
-    groups = _others(supervisor.groups, {record.service for record, _, _ in kept})
+    groups = _others(supervisor.confinement.groups, {record.service for record, _, _ in kept})
     spared = frozenset(record.mark for record, _, _ in kept)
     remains = Remains(left_home(supervisor.processes_dir), spared, tuple(leaders), groups)
     return Inheritance(tuple(kept), remains, tuple(names))

@@ -23,9 +23,10 @@ from herd.daemon import audit, snapshots
 from herd.daemon.accesslist import warnings
 from herd.daemon.audit import Audit
 from herd.daemon.bulletin import Bulletin, announcement, urgency
-from herd.daemon.cgroups import Groups
+from herd.daemon.children import reap_orphans
 from herd.daemon.compressor import Compressor
 from herd.daemon.config import Configuration
+from herd.daemon.confinement import NOWHERE, Confinement
 from herd.daemon.controller import Controller
 from herd.daemon.enabling import Enabling
 from herd.daemon.host import ServiceHost
@@ -35,7 +36,7 @@ from herd.daemon.launch import launch, prepare
 from herd.daemon.limits import OPEN_FILES
 from herd.daemon.log import ServiceLog
 from herd.daemon.logpolicy import LogPolicy
-from herd.daemon.process import Process, reap_orphans
+from herd.daemon.process import Process
 from herd.daemon.readers import Readers
 from herd.daemon.remembered import DisabledNames, mark_ready
 from herd.daemon.secrets import Secrets
@@ -56,7 +57,7 @@ class Supervisor:
         disabled: DisabledNames,
         state_dir: Path,
         show: Callable[[Sequence[Line]], None],
-        groups: Groups | str = "nobody has given it any",
+        confinement: Confinement = NOWHERE,
     ) -> None:
         # Reads the configuration; blocks. Raises ConfigurationError.
         self.read = read
@@ -77,8 +78,7 @@ class Supervisor:
         self.is_upgrade = False
         self.processes_dir = processes_dir
         # What services' processes are kept in, where there is any.
-        self.groups = groups if isinstance(groups, Groups) else None
-        self._ungrouped_because = "" if isinstance(groups, Groups) else groups
+        self.confinement = confinement
         # The services whose processes an earlier herdd started.
         self.taken_over: set[str] = set()
         self._ledger_file = state_dir / "ledger.sqlite"
@@ -123,7 +123,7 @@ class Supervisor:
         if missing := OPEN_FILES.make_room(len(services)):
             self.warn(f"herdd may need {missing} open files more than it is allowed; raise its limit (LimitNOFILE=).")
         for service in services:
-            if lacking := self._lacking(service):
+            if lacking := self.confinement.lacking(service.program.limits):
                 self.warn(f"cannot limit {service.name}: {lacking}.")
             known = self.controllers.get(service.name)
             if known is None:
@@ -133,16 +133,6 @@ class Supervisor:
             elif service != (known.replacement or known.service):
                 known.replace(service)
         self.graph = Graph.of(services)
-
-    def _lacking(self, service: Service) -> str:
-        """Why the limits of a service cannot be kept, a clause; empty where they can."""
-        limits = service.program.limits
-        if not limits.files:
-            return ""
-        if self.groups is None:
-            return f"herdd has no control groups to give: {self._ungrouped_because}"
-        missing = self.groups.lacking(limits)
-        return f"herdd was given no {missing}; see DelegateControllers of: systemctl show herdd" if missing else ""
 
     def _log(self, service: Service) -> ServiceLog:
         return ServiceLog(
@@ -234,7 +224,7 @@ class Supervisor:
     ) -> Process:
         """Execute the program, in a thread that is not abandoned. Raises OSError."""
         return await trio.to_thread.run_sync(
-            launch, service, words, who, self.processes_dir, extra, sockets, self.groups
+            launch, service, words, who, self.processes_dir, extra, sockets, self.confinement.groups
         )
 
     async def remember(self, service: Service, process: Process) -> None:
@@ -335,7 +325,7 @@ class Supervisor:
         """A service as it is now, with what its processes use and where they listen."""
         controller = self.controllers[name]
         known = await snapshots.measured(controller, self.graph.required_by(name))
-        return evolve(known, unlimited_because=self._lacking(controller.service))
+        return evolve(known, unlimited_because=self.confinement.lacking(controller.service.program.limits))
 
     def snapshot(self, name: str) -> Snapshot:
         """A service as it is now."""
