@@ -102,14 +102,8 @@ def _class_hook(kind: type, converter: Converter) -> Callable[[Any, Any], Any]:
         field.name: override(rename=kebab(field.name), struct_hook=_field_hook(field, converter))
         for field in attrs.fields(kind)
     }
-    inner: Callable[[Any, Any], Any] = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True, **names)
-
-    def check(value: Any, target: Any) -> Any:
-        if not isinstance(value, dict):
-            raise ValueError(f"{_shown(value)} is not a table")
-        return inner(value, target)
-
-    return check
+    inner = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True, **names)
+    return _only(dict, "a table", inner)
 
 
 def _field_hook(field: attrs.Attribute[Any], converter: Converter) -> Callable[[Any, Any], Any]:
@@ -128,23 +122,18 @@ def _field_hook(field: attrs.Attribute[Any], converter: Converter) -> Callable[[
 
 
 def _tuple_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
-    inner: Callable[[Any, Any], Any] = homogenous_tuple_structure_factory(kind, converter)
-
-    def check(value: Any, target: Any) -> Any:
-        # Without this a text would be read as the list of its letters.
-        if not isinstance(value, list):
-            raise ValueError(f"{_shown(value)} is not a list in brackets")
-        return inner(value, target)
-
-    return check
+    # Without this a text would be read as the list of its letters.
+    return _only(list, "a list in brackets", homogenous_tuple_structure_factory(kind, converter))
 
 
 def _dict_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
-    inner: Callable[[Any, Any], Any] = mapping_structure_factory(kind, converter)
+    return _only(dict, "a table in braces", mapping_structure_factory(kind, converter))
 
+
+def _only(shape: type, words: str, inner: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def check(value: Any, target: Any) -> Any:
-        if not isinstance(value, dict):
-            raise ValueError(f"{_shown(value)} is not a table in braces")
+        if not isinstance(value, shape):
+            raise ValueError(f"{_shown(value)} is not {words}")
         return inner(value, target)
 
     return check
