@@ -102,7 +102,7 @@ def _class_hook(kind: type, converter: Converter) -> Callable[[Any, Any], Any]:
         field.name: override(rename=kebab(field.name), struct_hook=_field_hook(field, converter))
         for field in attrs.fields(kind)
     }
-    inner = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True, **names)
+    inner: Callable[[Any, Any], Any] = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True, **names)
     return _only(dict, "a table", inner)
 
 
